@@ -1,8 +1,10 @@
 """The OpenAPI 3.1 document, and its page with all files from this server."""
 
 import json
+import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -17,19 +19,7 @@ from shared.api.problems import PROBLEM_TYPES, Problem, example_response, proble
 from shared.servers.settings import Settings
 from shared.servers.version import version
 
-TAGS: Final = {
-    "commands": "Record what has happened, or try a command without recording it.",
-    "queries": "Read a record: its state, its history, its documents, and what a command recorded.",
-    "cases": "Read cases over all services, as they are listed and counted.",
-    "duties": "Read what is due, by when, and whose it is.",
-    "measures": "Read counts and rates.",
-    "returns": "Keep a return as it was sent, and compare it with today.",
-    "data rights": "Copy, restrict and forget what is held of a person.",
-    "policy": "Read the figures by which a day is judged.",
-    "evidence": "Check that nothing was lost, changed, reordered or invented.",
-    "operations": "See whether the service works, and settle what waits.",
-    "schemas": "Read the schema of each command, without a token.",
-}
+TAGS: Final = tomllib.loads(Path(__file__).with_name("tags.toml").read_text(encoding="utf-8"))
 """The purpose of each tag's routes."""
 
 # Files of this API only.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,39 +36,9 @@ from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringClockApart, 
 MEDIA_TYPE = "application/problem+json"
 
 
+_DECLARED: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 PROBLEM_TYPES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
-    "token": ((401,), "There is no valid access token: sign in."),
-    "forbidden": ((403,), "The role, a conflict of interest or a missing reason forbids it."),
-    "unknown": ((404,), "There is no such record, there was none then, or the reader may not know of it."),
-    "withheld": (
-        (404,),
-        "A return is shown no longer, since its version of the measure did not suppress small counts.",
-    ),
-    "conflict": ((409,), "The record has a later version than the command expected: read it, and decide again."),
-    "no-effect": ((409,), "The command has nothing to do any more."),
-    "not-printable": (
-        (409,),
-        "The fonts have no character for a text of the record, or it fills too many pages: correct it, or write by hand.",
-    ),
-    "forgotten": ((410,), "The person's key is destroyed: nothing more can be recorded of them."),
-    "malformed": ((422,), "`errors` names each wrong field and its remedy: correct them and send it again."),
-    "key-reused": ((422,), "The Idempotency-Key was used for something else: use a new one for a new command."),
-    "refused": ((422,), "`rules` lists what forbids it, with the commands that lift each."),
-    "needs-rationale": ((422,), "`rules` lists warnings: send it again with a rationale for each to go ahead."),
-    "too-many-requests": ((429,), "Wait for the seconds in Retry-After."),
-    "fault": ((500,), "The service has a fault: tell its operators the reference."),
-    "not-yet": (
-        (503, 409),
-        "503: a position is not projected, ask again. 409: the record allows no such document yet.",
-    ),
-    "unavailable": ((503,), "A database or the issuer does not answer: repeat it with the same Idempotency-Key."),
-    "key-missing": ((503,), "The key of the record is missing: only operators can bring it back."),
-    "keyring": ((503,), "A key of the record cannot be used: only operators can mend it."),
-    "store-behind-topic": ((503,), "The event store lacks events that its topic has: operators restore it."),
-    "log-behind-witness": ((503,), "A log is shorter than its witness has seen: operators restore it."),
-    "timeline-not-compared": ((503,), "The event store was moved, and is being compared: repeat it in a moment."),
-    "clocks-apart": ((503,), "The clocks of the servers differ: operators set them."),
-    "http": ((404, 405), "No route takes this, or a limit of HTTP is passed: `status` says which."),
+    kind: (tuple(statuses), meaning) for kind, (statuses, meaning) in _DECLARED["types"].items()
 }
 """Each kind of problem: its statuses, the usual one first, its meaning and its remedy."""
 
@@ -121,18 +93,6 @@ class Problem(BaseModel):
     )
 
 
-_MEANINGS: Final = {
-    401: "There is no valid access token: sign in.",
-    403: "The actor's role or a declared conflict of interest forbids it.",
-    404: "The record does not exist, did not exist then, or the reader may not know of it.",
-    409: "The record does not allow this now: read it again, and decide again.",
-    410: "The key of a person has been destroyed: nothing more can be recorded of them.",
-    415: "The body is not sent as application/json.",
-    422: "The request cannot be understood, a rule refuses it, or it waits for a rationale. Nothing was recorded.",
-    429: "Too many requests come from this token or address: wait for the seconds in Retry-After.",
-    500: "The service has a fault: tell its operators the reference.",
-    503: "A database or the issuer does not answer: try again in a moment.",
-}
 _HEADERS: Final = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "2"}}
 
 
@@ -140,7 +100,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Build the `responses` of a route for these statuses (OpenAPI 3.1)."""
     return {
         status: {
-            "description": _MEANINGS[status],
+            "description": _DECLARED["statuses"][str(status)],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         | (

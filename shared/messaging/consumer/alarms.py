@@ -1,10 +1,11 @@
 """Alarms: problems of a consumer that need a person, stored in its database until they are solved."""
 
-from collections.abc import Collection, Mapping
+import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -14,11 +15,10 @@ from shared.servers.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class AlarmKind:
-    """A kind of alarm: its name, its meaning in one sentence, and what its place names."""
+    """A kind of alarm: its name, and its meaning in one sentence."""
 
     name: str
     meaning: str
-    place: str
 
     @property
     def runbook(self) -> str:
@@ -26,50 +26,13 @@ class AlarmKind:
         return f"docs/how-to/runbook/{self.name}.md"
 
 
-_PLACES: Final = ("topic/partition", "topic", "service", "log")
-_on_partition, _on_topic, _on_service, _on_log = (partial(AlarmKind, place=place) for place in _PLACES)
-
-ALARMS: Final[Mapping[str, AlarmKind]] = {
-    kind.name: kind
-    for kind in (
-        _on_partition("gap", "A version of a stream is missing; the later events of the stream wait in quarantine."),
-        _on_partition(
-            "poison", "An event cannot be applied; it and the later events of its stream wait in quarantine."
-        ),
-        _on_partition("unreadable_record", "A record that the relay wrote cannot be read; it is in quarantine."),
-        _on_partition("foreign_record", "An events topic holds a record that the relay did not write."),
-        _on_partition(
-            "forked", "A version that was processed came again with other bytes; the second is in quarantine."
-        ),
-        _on_partition("broken_chain", "The hash of an event does not match its bytes and the hash before."),
-        _on_topic(
-            "malformed_position",
-            "A record of a position topic cannot be read, or its relay has not signed it; it is ignored.",
-        ),
-        _on_topic("impossible_position", "A position record goes back or beyond its topic; it is ignored."),
-        _on_service("lost_tail", "The end of a topic is lost: it holds fewer events than a position record says."),
-        _on_topic("topic_behind_consumer", "A topic ends before what was read of it: it is another one."),
-        _on_service("surplus", "More events were processed than the position record says."),
-        _on_service("parked_long", "A reaction has been parked for more than a day."),
-        _on_service("topic_ahead_of_event_store", "The topic holds events that the event store does not."),
-        _on_service("event_store_gap", "A position is missing from the event store."),
-        _on_service("relay_stuck", "The relay stands still, and the event store has events that it has not published."),
-        _on_topic("hanging_transaction", "An open transaction in a topic keeps every reader from what follows."),
-        _on_log("log_rewritten", "A log differs from its signed checkpoints; no further checkpoint is signed."),
-        _on_log("log_behind_witness", "A log lacks entries that its witness has seen; nothing more is recorded in it."),
-        _on_log("witness_refuses", "The witness refuses a checkpoint: it has seen another history of the log."),
-        _on_log("witness_silent", "The witness does not answer; checkpoints are signed without it."),
-        _on_service("clocks_apart", "An event would be recorded a minute and more from the clock of its service."),
-        _on_service("key_missing", "The keyring lacks keys that were not destroyed; what they seal cannot be read."),
-        _on_service("keyring_silent", "The keyring does not answer; nothing that it seals can be recorded or read."),
-        _on_service("message_dead", "A message was given up, or is not in its record: somebody has to be rung."),
-        _on_service("webhook_dead", "An agency's address has taken nothing for days, or wants nothing more."),
-        _on_service("wrong_partitions", "An events topic has the wrong number of partitions."),
-    )
+ALARMS: Final = {
+    name: AlarmKind(name, meaning)
+    for name, meaning in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
 }
 """Every kind of alarm, by its name."""
 
-UNKNOWN: Final = _on_service("README", "An alarm that this version of the program does not know.")
+UNKNOWN: Final = AlarmKind("README", "An alarm that this version of the program does not know.")
 """The kind of an alarm that another version of the program raised; its page is the index of the runbook."""
 
 
