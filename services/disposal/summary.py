@@ -10,7 +10,7 @@ from services.disposal.domain.programme import programme_of
 from services.disposal.domain.state import DisposalState, FailedDiversion, VictimView
 from services.disposal.events import Residence
 from services.trade.summary import Summary, common_fields
-from services.trade.victims import TOLD, first_day
+from services.trade.victims import INFORMED, TOLD, first_day
 from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
 from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
@@ -63,6 +63,8 @@ class VictimSummary(ValueObject):
     view_sought_before_decision: bool = False
     told: bool = False
     """Whether the victim was told of a decision."""
+    contacted: bool = False
+    """Whether the victim was told of a decision or of restorative justice."""
 
 
 class DecisionSummary(ValueObject):
@@ -225,11 +227,13 @@ def _outcome(state: DisposalState) -> OutcomeSummary | None:
 
 def _victim(state: DisposalState, person: UUID) -> VictimSummary:
     said = state.views.get(person, VictimView())
+    told, informed = (first_day(state.log, person, event) is not None for event in (TOLD, INFORMED))
     return VictimSummary(
         person_id=person,
         consents_to_contact=said.consents_to_contact,
         view_sought_before_decision=said.sought_before_decision,
-        told=first_day(state.log, person, TOLD) is not None,
+        told=told,
+        contacted=told or informed,
     )
 
 

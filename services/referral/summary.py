@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.referral.domain.state import Referral
 from services.trade.summary import Summary, common_fields
-from services.trade.victims import REFERRED, TOLD, first_day
+from services.trade.victims import INFORMED, REFERRED, TOLD, first_day
 from services.trade.vocabulary import Topic, TriageOutcome
 from shared.domain.envelope import Fact
 from shared.domain.messages import ValueObject
@@ -19,6 +19,8 @@ class VictimWishes(ValueObject):
     wants_updates: bool = False
     wants_support: bool = False
     told: bool = False
+    contacted: bool = False
+    """Whether the victim was told of a decision or of restorative justice."""
     supported: bool = False
 
 
@@ -58,12 +60,15 @@ def _wishes(state: Referral) -> Iterator[VictimWishes]:
     """Yield the wishes of every person with victim details or a log."""
     for person in dict.fromkeys((*state.victim_details, *state.log)):
         details = state.victim_details.get(person)
-        told, supported = (first_day(state.log, person, event) is not None for event in (TOLD, REFERRED))
-        if details is not None or told or supported:
+        told, informed, supported = (
+            first_day(state.log, person, event) is not None for event in (TOLD, INFORMED, REFERRED)
+        )
+        if details is not None or told or informed or supported:
             yield VictimWishes(
                 person_id=person,
                 wants_updates=details is not None and details.wants_updates,
                 wants_support=details is not None and details.wants_support,
                 told=told,
+                contacted=told or informed,
                 supported=supported,
             )

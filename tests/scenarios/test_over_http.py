@@ -61,6 +61,7 @@ CHOSEN = (
     "122-one-condition-refused",
     "133-programmes-that-ended",
     "134-how-she-lives",
+    "135-victims-of-programmes-that-ended",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 

@@ -91,6 +91,7 @@ NAMES: Final = {
     "kpi6_yjb": "KPI6 as the Youth Justice Board counts it",
     "kpi9": "KPI9 (serious violence)",
     "kpi10": "KPI10 (victims)",
+    "kpi10_yjb": "KPI10 as the Youth Justice Board counts it",
     "disproportionality": "Ethnic groups (disproportionality)",
 }
 """Measures whose own names say little."""

@@ -1,6 +1,6 @@
 """KPI 10: victims."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from services.rj_conference.summary import ConferenceSummary
 
 @dataclass(frozen=True, slots=True)
 class VictimOf:
-    """A victim of one ended intervention's offence, and whether they took part in a conference with the child."""
+    """A victim of one offence, and whether they took part in a conference with the child."""
 
     summary: DisposalSummary
     victim: VictimSummary
@@ -31,6 +31,11 @@ class VictimOf:
 
 def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
     """Select the victims of the interventions that ended in the period."""
+    return victims_of((intervention.summary for intervention in select_interventions(dataset, period)), dataset)
+
+
+def victims_of(summaries: Iterable[DisposalSummary], dataset: Dataset) -> list[VictimOf]:
+    """Return the victims of the offences of disposals."""
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
     for conference in dataset.all_of(ConferenceSummary):
         by_harmer.setdefault(conference.harmer, []).append(conference)
@@ -39,8 +44,7 @@ def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
         for referral in dataset.all_of(ReferralSummary)
     }
     victims: list[VictimOf] = []
-    for intervention in select_interventions(dataset, period):
-        summary = intervention.summary
+    for summary in summaries:
         took_part = _took_part(summary, by_harmer.get(summary.child, ()))
         wishes = referrals.get(summary.follows, {}) if summary.follows is not None else {}
         victims += [

@@ -83,9 +83,14 @@ def programme(
     )
 
 
-def victim(*, consents: bool | None = None, asked_before: bool = False, person: UUID | None = None) -> VictimSummary:
+def victim(
+    *, consents: bool | None = None, asked_before: bool = False, contacted: bool = False, person: UUID | None = None
+) -> VictimSummary:
     return VictimSummary(
-        person_id=person or uuid4(), consents_to_contact=consents, view_sought_before_decision=asked_before
+        person_id=person or uuid4(),
+        consents_to_contact=consents,
+        view_sought_before_decision=asked_before,
+        contacted=contacted,
     )
 
 

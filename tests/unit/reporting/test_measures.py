@@ -209,6 +209,20 @@ def test_a_victim_counts_once_and_is_engaged_only_in_a_conference_that_was_held(
     assert ask("kpi10", first, conference(unseen, ruth, linked=False))["engaged_and_consented"] == 0
 
 
+def test_the_board_counts_a_victim_by_what_was_said_of_the_same_offence() -> None:
+    """Given a victim of two offences, when they consented in one and took part in the other, then the headline does not count them."""
+    ruth = uuid4()
+    caution = programme("youth_caution")
+    consenting = case("YC", programme=caution, victims=(victim(person=ruth, consents=True),))
+    failed = FailedDiversion(day("2026-02-01"), 15, day("2026-01-05"))
+    harmed = (victim(person=ruth, consents=False, asked_before=True, contacted=True),)
+    other = case("YC", programme=caution, failed_diversion=failed, victims=harmed)
+    later = case("YC", programme=programme("youth_caution", ended="2026-04-01"), victims=(victim(consents=True),))
+    found = ask("kpi10_yjb", consenting, other, later, conference(other, ruth))
+    assert [found[name] for name in ("victims", "consented_to_contact", "engaged_and_consented")] == [1, 1, 0]
+    assert (found["restorative_interventions"], found["contacted"], found["view_sought_before_decision"]) == (1, 1, 0)
+
+
 def test_a_first_time_entrant_has_nothing_before() -> None:
     """Given cautions, when one is a second, unrecordable, with a prior, or no caution, then it makes no entrant."""
     child = uuid4()
