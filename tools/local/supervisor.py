@@ -1,6 +1,7 @@
 """A supervisor for one machine: starts processes in order, restarts what exits, and leaves nothing behind.
 
-Each process logs to `var/log/<name>.log` and has its id in `var/run/<name>.pid`. What exits is started again after
+Each process logs to `var/log/<name>.log`, of which the last `OLD_LOGS` are kept beside it: one begins with each run of
+the system, and with each `LOG_BYTES`. It has its id in `var/run/<name>.pid`. What exits is started again after
 a back-off of a fifth of a second that doubles up to five and starts anew after a stable minute. The end is clean
 (SIGTERM in reverse order, SIGKILL for what does not listen), and if the supervisor itself is killed, the kernel
 ends its children on Linux (drop_privileges.py); elsewhere the next supervisor on the same directory does.
@@ -15,6 +16,7 @@ import contextlib
 import enum
 import graphlib
 import os
+import shutil
 import signal
 import time
 from collections import deque
@@ -41,6 +43,9 @@ STABLE: Final = 60.0
 MOST_EXITS: Final = 6
 """Exits before ever being ready, after which the start is given up."""
 OLD_LOGS: Final = 3
+LOG_BYTES: Final = 20_000_000
+LOG_POLL: Final = 10.0
+"""Seconds between two looks at how long the log of a process is."""
 NOTE: Final = "supervisor: "
 """Begins a line that the supervisor writes into the log of a process."""
 ROOM_POLL: Final = 1.0
@@ -234,7 +239,7 @@ class Supervisor:
 
     async def _keep_running(self, life: _Life) -> None:
         process, pause = life.process, FIRST_PAUSE
-        RotatingFileHandler(life.log, backupCount=OLD_LOGS, delay=True).doRollover()  # keeps the last few runs
+        _begin_anew(life.log)
         self._becomes(life, State.STARTING)
         while True:
             started = time.monotonic()
@@ -328,6 +333,11 @@ class Supervisor:
                 return
             await asyncio.sleep(POLL)
         self._becomes(life, State.READY)
+        while True:
+            await asyncio.sleep(LOG_POLL)
+            with contextlib.suppress(OSError):  # such as a full disk: the log grows on
+                if life.log.stat().st_size > LOG_BYTES:
+                    await asyncio.to_thread(_begin_anew, life.log)
 
     # --- stopping ---------------------------------------------------------------------------
 
@@ -389,6 +399,19 @@ async def _says_yes(ready: Callable[[], Awaitable[bool]]) -> bool:
             return await ready()
     except Exception:  # noqa: BLE001 - a server that is starting answers in every wrong way there is
         return False
+
+
+def _begin_anew(log: Path) -> None:
+    """Move what a log has to an older one. The file stays, since a process may write at its end."""
+
+    def move(source: str, target: str) -> None:
+        if Path(source).exists():
+            shutil.copyfile(source, target)
+            os.truncate(source, 0)
+
+    handler = RotatingFileHandler(log, backupCount=OLD_LOGS, delay=True)
+    handler.rotator = move
+    handler.doRollover()
 
 
 def _append(log: Path, note: str) -> None:

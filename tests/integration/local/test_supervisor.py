@@ -18,7 +18,7 @@ import pytest
 from tests.integration.local.waiting import eventually
 from tools.local.data_dir import require_disk_space
 from tools.local.errors import CannotStart
-from tools.local.supervisor import Process, State, Supervisor, restart_note, running
+from tools.local.supervisor import OLD_LOGS, Process, State, Supervisor, restart_note, running
 
 SLEEPS = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(3600)"]
 SHRUGS = [
@@ -70,6 +70,22 @@ async def test_each_starts_when_what_it_needs_is_ready_and_ends_before_it(tmp_pa
     assert index_of("migrate", State.DONE) < index_of("api", State.STARTING)
     assert index_of("api", State.STOPPED) < index_of("database", State.STOPPED)
     assert ("migrate", State.STOPPED) not in transitions
+
+
+async def test_a_log_that_grows_begins_anew_and_keeps_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a process writes without end, its log stays short, the lines before are beside it, and no more than are kept."""
+    monkeypatch.setattr("tools.local.supervisor.LOG_BYTES", 1000)
+    monkeypatch.setattr("tools.local.supervisor.LOG_POLL", 0.05)
+    chatters = "import itertools, time\nfor number in itertools.count(): print(number, flush=True); time.sleep(0.0002)"
+    log = tmp_path / "log"
+    async with Supervisor(tmp_path, [Process(name="one", argv=[sys.executable, "-c", chatters])]) as supervisor:
+        await eventually(lambda: len(list(log.glob("one.log.*"))) == OLD_LOGS)
+        assert supervisor.restarts("one") == 0
+    older = (log / "one.log.1").read_text(encoding="utf-8").splitlines()
+    assert len(older) > 100
+    assert int((log / "one.log").read_text(encoding="utf-8").split()[0]) >= int(older[-1])
 
 
 async def test_what_ignores_the_request_to_end_is_killed_after_its_grace(tmp_path: Path) -> None:
@@ -214,7 +230,7 @@ def test_processes_that_wait_for_each_other_or_for_nobody_are_a_mistake(tmp_path
 SYSTEM = """
 import asyncio, sys
 from pathlib import Path
-from tools.local.supervisor import Process, Supervisor, until_signalled
+from tools.local.supervisor import OLD_LOGS, Process, Supervisor, until_signalled
 
 async def main():
     processes = [Process(name=name, argv={argv!r}) for name in ("one", "two")]
