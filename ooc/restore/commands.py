@@ -16,15 +16,22 @@ from ooc.backup.sealed import BadBackup
 from ooc.databases import result_of
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
-from ooc.restore.from_backup import rehearse_here, restore_here, show_restored
+from ooc.restore.from_backup import (
+    rehearse_here,
+    restore_database_here,
+    restore_here,
+    show_forgotten,
+    show_restored,
+)
 from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_service
 from ooc.restore.restore import CannotRestore, Statement, fork_of_service, restore_service
 from ooc.restore.system import Restored
 from ooc.tables import ERR, OUT, complain, progress_bar, say
+from services.console.plain_text import moment
 from services.reporting.database import DATABASE
 from services.reporting.rebuild import CannotRebuild, Rebuild, RebuildStep, Rebuilt
 from services.system.addresses import VAR
-from services.system.registry import DECIDING, SERVICES, deciding_services
+from services.system.registry import DECIDING, SERVICES, databases_without_events, deciding_services
 from shared.domain.envelope import UnknownEvent
 from shared.event_store.lost_commands import lost_commands
 from shared.evidence.fork import Fork
@@ -34,7 +41,7 @@ from shared.evidence.witnessed import witness_key_of
 from shared.messaging.linking import link_again
 from shared.privacy.signed_note import BadNote, InvalidSigningKey, VerifierKey, write_note
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import service_database
+from shared.runtime.provision import every_database, service_database
 from shared.servers.database import Pool, create_pool, database_dsn
 from shared.servers.settings import Settings
 from tools.local.errors import CannotStart
@@ -45,6 +52,10 @@ CANCELLED: Final = 130
 BACKUPS: Final = "backups"
 MOMENTS: Final = [f"%Y-%m-%dT%H:%M:%S{end}" for end in ("", "Z", ".%f", ".%fZ")]
 
+Backups = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")]
+IdentityFile = Annotated[Path, typer.Option("--identity", "-i", help="The file of the private key of backups.")]
+Unwitnessed = Annotated[bool, typer.Option("--unwitnessed", help="Take a backup that the witness has not cosigned.")]
+
 app = typer.Typer(add_completion=False)
 restore = typer.Typer(
     help="Restore the system from a backup, or an event store from its topic, and rehearse it.", no_args_is_help=True
@@ -54,8 +65,8 @@ app.add_typer(restore, name="restore")
 
 @restore.command()
 def drill(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")],
-    identity: Annotated[Path, typer.Option("--identity", "-i", help="The file of the private key of backups.")],
+    folder: Backups,
+    identity: IdentityFile,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -192,8 +203,8 @@ def _show_fork(name: str, fork: Fork) -> None:
 
 @restore.command("system")
 def system(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of all backups.")],
-    identity: Annotated[Path, typer.Option("--identity", "-i", help="The file of the private key of backups.")],
+    folder: Backups,
+    identity: IdentityFile,
     to: Annotated[
         datetime | None,
         typer.Option(
@@ -212,15 +223,37 @@ def system(
     topics_lost: Annotated[
         bool, typer.Option("--topics-lost", help="Kafka is lost too: every consumer begins anew.")
     ] = False,
-    unwitnessed: Annotated[
-        bool, typer.Option("--unwitnessed", help="Take a backup that the witness has not cosigned.")
-    ] = False,
+    unwitnessed: Unwitnessed = False,
     as_json: AsJson = False,
 ) -> None:
     """Restore everything from a backup: roots compared, the topics' tail recorded, nobody forgotten come back, loss and time printed."""
     moment_ = None if to is None else to.replace(tzinfo=UTC)
     restored = restore_here(folder, identity, moment_, into, secrets, topics_lost=topics_lost, unwitnessed=unwitnessed)
     _show(_result_of(restored), as_json=as_json)
+
+
+@restore.command("database")
+def database(
+    name: Annotated[str, typer.Argument(metavar="DATABASE", help="The database that is gone, such as ooc_keyring.")],
+    folder: Backups,
+    identity: IdentityFile,
+    to: Annotated[
+        datetime | None,
+        typer.Option("--to", help="A moment in UTC; default: when the last database was dropped.", formats=MOMENTS),
+    ] = None,
+    *,
+    unwitnessed: Unwitnessed = False,
+) -> None:
+    """Restore one database that is gone, while the others stand, as it was at a moment; nobody forgotten comes back."""
+    names = sorted(known for known, _ in every_database((entry.name for entry in DECIDING), databases_without_events()))
+    if name not in names:
+        fail(f"{name} is no database of the system: choose one of {', '.join(names)}.", 2)
+    moment_ = None if to is None else to.replace(tzinfo=UTC)
+    last, forgotten = _result_of(restore_database_here(name, folder, identity, moment_, unwitnessed=unwitnessed))
+    say(f"{name}: its last transaction is of {'none' if last is None else moment(last)}.")
+    show_forgotten(forgotten)
+    if forgotten.undecided:
+        raise typer.Exit(1)
 
 
 def _require_store(name: str) -> None:

@@ -4,8 +4,8 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from ooc.backup.manifest import origin_of_backups, require_signed
 from ooc.backup.sealed import opened, read_identity, unpack_files
 from ooc.backup.upkeep import note_upkeep
 from ooc.evidence.verification import owner_database_url, stores
-from ooc.restore.system import Order, Restored, choose, restore_system
+from ooc.restore.forgotten import Forgotten
+from ooc.restore.system import Order, Restored, choose, restore_database, restore_system
 from ooc.system.running import witness_process, witness_settings
 from ooc.tables import OUT, complain, say, table
 from services.console.plain_text import moment
 from services.system.addresses import VAR
 from shared.evidence.witness_client import WitnessSilent
 from shared.evidence.witnessed import seen_by_witness, witness_key_of
+from shared.servers.database import database_dsn, writable_host
 from shared.servers.kafka import VERIFIER, Kafka
 from shared.servers.settings import Settings
 from tools.local import kafka as local_kafka
@@ -79,14 +81,32 @@ def _unpack_secrets(folder: Path, name: str, identity: Any, into: Path, *, unwit
 async def rehearse_here(folder: Path, identity: Path) -> Restored:
     """Restore the last backup beside the running system, from its topics, and remove it. Raises as `restore_here` does."""
     settings = stores()
-    with tempfile.TemporaryDirectory(prefix="ooc-drill-", ignore_cleanup_errors=True) as scratch:
-        Path(scratch).chmod(0o711)  # PostgreSQL may run as another user, who has a folder of their own in it
+    with _scratch() as scratch:
         kafka = settings.kafka_as(VERIFIER)
         order = await _order(settings, folder, read_identity(identity), None, kafka, unwitnessed=False)
-        restored = await restore_system(order, Path(scratch) / "data")
+        restored = await restore_system(order, scratch / "data")
     if restored.whole:
         await note_upkeep(owner_database_url(), "drill")
     return restored
+
+
+async def restore_database_here(
+    name: str, folder: Path, identity: Path, to: datetime | None, *, unwitnessed: bool
+) -> tuple[datetime | None, Forgotten]:
+    """Make a database of the running system anew, as it was at a moment. Raises as `restore_here` does."""
+    settings = stores()
+    with _scratch() as scratch:
+        order = await _order(settings, folder, read_identity(identity), to, None, unwitnessed=unwitnessed)
+        owner = await writable_host(database_dsn(owner_database_url(), "postgres"))
+        return await restore_database(order, name, owner, scratch)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Yield a folder that goes with the body, in which PostgreSQL may have one as another user."""
+    with tempfile.TemporaryDirectory(prefix="ooc-restore-", ignore_cleanup_errors=True) as scratch:
+        Path(scratch).chmod(0o711)
+        yield Path(scratch)
 
 
 @asynccontextmanager
@@ -126,8 +146,7 @@ def show_restored(restored: Restored) -> None:
     lost = sum(log.lost for log in restored.logs)
     say(f"Recovery point: the last transaction is of {last}; {lost} signed entries are lost.")
     say(f"Recovery time: {restored.seconds:.1f} s.")
-    again = len(restored.forgotten.again)
-    OUT.print(f"Forgotten people: {again} had a key again, which is destroyed.")
+    show_forgotten(restored.forgotten)
     if restored.keys_lost:
         complain(f"{restored.keys_lost} keys of events from the topics are lost: docs/how-to/runbook/key_missing.md")
     for problem in restored.problems:
@@ -137,5 +156,10 @@ def show_restored(restored: Restored) -> None:
             complain(
                 f"{log.origin} lacks {log.lost} entries that were signed: docs/how-to/runbook/log_behind_witness.md"
             )
-    for person in restored.forgotten.undecided:
+
+
+def show_forgotten(forgotten: Forgotten) -> None:
+    """Say who was forgotten again, and who was not."""
+    OUT.print(f"Forgotten people: {len(forgotten.again)} had a key again, which is destroyed.")
+    for person in forgotten.undecided:
         complain(f"The person {person} is not forgotten by every service: `ooc forget-again`")

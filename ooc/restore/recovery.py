@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import pwd
+import re
 import shlex
 import signal
 import subprocess
@@ -35,6 +36,9 @@ TRUST: Final = "local all all trust\n"
 """The rule of the socket, in a folder that only the user of the server enters."""
 
 POLL: Final = 0.1
+SEGMENT: Final = re.compile("[0-9A-F]{24}")
+DROP: Final = re.compile(r"tx: +(\d+),.* desc: DROP ")
+PLACE: Final = re.compile(r"lsn: ([^,]+),")
 
 
 def unpack(backup: Path, manifest: Manifest, data: Path, identity: Any) -> None:
@@ -90,9 +94,25 @@ def unpack_log(folder: Path, wal: Path, identity: Any, keys: Sequence[VerifierKe
     return last
 
 
+def before_last_drop(wal: Path) -> str:
+    """Return the place in a decrypted log (LSN) before which no database was being dropped. Raises `BadBackup` if none was."""
+    segments = sorted(path.name for path in wal.iterdir() if SEGMENT.fullmatch(path.name))
+
+    def show(which: str) -> str:
+        argv = [program_of("pg_waldump"), which, f"--path={wal}", segments[0], segments[-1]]
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout  # fails where the log ends
+
+    dropped = DROP.findall(show("--rmgr=Database"))
+    if not dropped:
+        raise BadBackup("no database was dropped since the last backup: name a moment at which it was there (--to)")
+    begun = PLACE.search(show(f"--xid={dropped[-1]}"))
+    assert begun is not None, "the transaction has a record, by which it was found"
+    return begun[1]
+
+
 @asynccontextmanager
-async def recovered(data: Path, wal: Path, last: str, to: datetime | None = None) -> AsyncIterator[str]:
-    """Recover a cluster to a moment, or to the end of its log; yields its address while it runs.
+async def recovered(data: Path, wal: Path, last: str, to: datetime | str | None = None) -> AsyncIterator[str]:
+    """Recover a cluster to a moment, to before a place in its log, or to its end; yields its address while it runs.
 
     Raises `BadBackup`, also for a recovery to the end that has not come to the last full segment.
     """
@@ -124,7 +144,7 @@ async def recovered(data: Path, wal: Path, last: str, to: datetime | None = None
             await server.wait()
 
 
-def _argv(run: Path, data: Path, wal: Path, to: datetime | None) -> list[str]:
+def _argv(run: Path, data: Path, wal: Path, to: datetime | str | None) -> list[str]:
     settings = {
         "config_file": run / "conf",
         "hba_file": run / "hba",
@@ -141,8 +161,11 @@ def _argv(run: Path, data: Path, wal: Path, to: datetime | None) -> list[str]:
         "restore_command": f"cp {shlex.quote(str(wal))}/%f %p",
         "recovery_target_timeline": "latest",
         "recovery_target_action": "promote",
-        "recovery_target_time": "" if to is None else to.isoformat(),
+        "recovery_target_inclusive": str(isinstance(to, datetime)),
     }
+    if to is not None:
+        place = {"recovery_target_time": to.isoformat()} if isinstance(to, datetime) else {"recovery_target_lsn": to}
+        settings.update(place)
     return [
         program_of("postgres"),
         "-D",

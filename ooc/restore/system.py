@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ooc.backup.base_backup import program_of
 from ooc.backup.expiry import name_of, require_log, segment_of
 from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, removed_backups, require_whole, root_of
 from ooc.backup.sealed import BadBackup
@@ -19,7 +20,7 @@ from ooc.databases import connected, fetch
 from ooc.restore.forgotten import Forgotten, forget_again
 from ooc.restore.later import take_later
 from ooc.restore.loss import roots_of
-from ooc.restore.recovery import recovered, unpack, unpack_log
+from ooc.restore.recovery import before_last_drop, recovered, unpack, unpack_log
 from ooc.restore.restore import CannotRestore, restore_events
 from services.console.database import DATABASE
 from services.notifications import database as notifications
@@ -35,8 +36,9 @@ from shared.evidence.witnessed import seen_checkpoint
 from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.provision import KEYRING_DATABASE, ProvisionFailed, every_database
 from shared.runtime.provision import databases as provision_all
-from shared.servers.database import Connection, as_role, database_dsn
+from shared.servers.database import Connection, as_role, database_dsn, without_password
 from shared.servers.kafka import Kafka
+from tools.local.child_process import run
 
 KEYRING: Final = "keyring"
 CONSOLE: Final = DATABASE[0]
@@ -46,6 +48,7 @@ _OWNER: Final = """
     select rolname from pg_database join pg_roles as r on r.oid = datdba where datname = any($1::text[]) order by datname <> $2 limit 1
 """
 """Of the keyring, or, where that was dropped, of another database."""
+_STANDS: Final = "select from pg_database where datname = $1"
 _LATEST: Final = "select body from event order by position desc limit $1"
 _WITHOUT_KEY: Final = """
     select count(*) from unnest($1::text[]) as s where s not in (select subject from data_key union select subject from tombstone)
@@ -132,16 +135,13 @@ async def restore_system(order: Order, data: Path) -> Restored:
     began = time.monotonic()
     if data.exists():
         raise BadBackup(f"{data} stands: move it away, and keep it until the restored system has been verified")
-    name, _ = choose(order.folder, order.to)
-    keys = [signer.key for signer in order.keys.signers(origin_of_backups(order.authority))]
-    manifest = require_whole(order.folder, name, keys, order.witness)
-    require_log(order.folder, manifest)
+    name, manifest, keys = _checked(order)
     making, wal, later = (data.with_name(f"{data.name}.{part}") for part in ("restoring", "wal", "later"))
     for left in (making, wal, later):
         shutil.rmtree(left, ignore_errors=True)
     try:
         unpack(order.folder / name, manifest, making, order.identity)
-        end = unpack_log(order.folder, wal, order.identity, keys, name_of(segment_of(manifest.start)))
+        end = _unpack_log(order, wal, manifest, keys)
         async with recovered(making, wal, end, order.to) as server, _connected(server) as databases:
             last = await databases[KEYRING].fetchval(_LAST_TRANSACTION)
             if order.to is not None:
@@ -167,6 +167,45 @@ async def restore_system(order: Order, data: Path) -> Restored:
     return Restored(name, last, logs, forgotten, keys_lost, problems, time.monotonic() - began)
 
 
+async def restore_database(order: Order, name: str, owner: str, scratch: Path) -> tuple[datetime | None, Forgotten]:
+    """Make one database of a cluster that stands anew, as it was at a moment, and forget again who was forgotten since.
+
+    Without a moment it is as it was when the last database was dropped. The backup is recovered in `scratch`, and the database moved from there. Returns its last transaction. Raises
+    `BadBackup`, also if the database stands, or was gone at that moment; and `CannotStart` with what PostgreSQL's own
+    programs say.
+    """
+    if await fetch(owner, _STANDS, name):
+        raise BadBackup(f"{name} stands: rename it, and drop it when the restored one has been verified")
+    backup, manifest, keys = _checked(order)
+    making, wal, dump = (scratch / part for part in ("data", "wal", "dump"))
+    unpack(order.folder / backup, manifest, making, order.identity)
+    end = _unpack_log(order, wal, manifest, keys)
+    async with recovered(making, wal, end, order.to or before_last_drop(wal)) as server:
+        if not await fetch(server, _STANDS, name):
+            raise BadBackup(f"{name} was gone by then: name a moment at which it was there (--to)")
+        ((last,),) = await fetch(server, _LAST_TRANSACTION)
+        argv = [program_of("pg_dump"), "-Fc", "-f", str(dump), "-d", database_dsn(server, name)]
+        await run(argv, otherwise=f"{name} cannot be read from the backup:")
+    place, password = without_password(owner)
+    argv = [program_of("pg_restore"), "--create", "--exit-on-error", "-d", place, str(dump)]
+    await run(argv, otherwise=f"{name} is made in part: drop it, and begin anew.", env=password)
+    async with _open(owner) as databases:
+        return last, await forget_again({entry.name: databases[entry.name] for entry in DECIDING}, databases[KEYRING])
+
+
+def _checked(order: Order) -> tuple[str, Manifest, list[VerifierKey]]:
+    """Check the backup of an order, and the log after it; returns its name and manifest, and whose signatures count."""
+    name, _ = choose(order.folder, order.to)
+    keys = [signer.key for signer in order.keys.signers(origin_of_backups(order.authority))]
+    manifest = require_whole(order.folder, name, keys, order.witness)
+    require_log(order.folder, manifest)
+    return name, manifest, keys
+
+
+def _unpack_log(order: Order, wal: Path, manifest: Manifest, keys: Sequence[VerifierKey]) -> str:
+    return unpack_log(order.folder, wal, order.identity, keys, name_of(segment_of(manifest.start)))
+
+
 @asynccontextmanager
 async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
     """Bring every database to this release, whichever made the backup, and connect as the superuser. Raises `BadBackup`."""
@@ -176,6 +215,12 @@ async def _connected(server: str) -> AsyncIterator[Mapping[str, Connection]]:
         await provision_all(as_role(server, owner), wanted)
     except ProvisionFailed as error:
         raise BadBackup(str(error)) from error
+    async with _open(server) as databases:
+        yield databases
+
+
+@asynccontextmanager
+async def _open(server: str) -> AsyncIterator[Mapping[str, Connection]]:
     async with AsyncExitStack() as closing:
         databases: dict[str, Connection] = {}
         for name in (*(entry.name for entry in SERVICES), KEYRING):

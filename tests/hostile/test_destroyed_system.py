@@ -24,11 +24,13 @@ from services.notifications.database import DATABASE as NOTIFICATIONS
 from services.reporting.database import DATABASE as REPORTING
 from services.system.addresses import SERVICES, NoSystem
 from shared.runtime import provision
+from shared.runtime.provision import KEYRING_DATABASE
 from shared.servers.database import as_role, database_dsn
 from tests.acknowledged import Writers, check_histories, tell_story
 from tests.whole_system import OOC, WholeSystem, caught_up, client_of, ooc, wait_until
 from tools.client.http import NoAnswer
 
+KEYRING = KEYRING_DATABASE[0]
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "back-up.md"
 
 
@@ -120,6 +122,7 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         wait_until(lambda: datetime.now(UTC) > moment, 300, "a moment to which it is restored")
         before = len(writers.answered)
         wait_until(lambda: len(writers.answered) > before + 20, 300, "commands after that")
+        _lose_keyring(system, page["restore database"], writers)
         in_console(system, "delete from webhook", NOTIFICATIONS[0])
         asyncio.run(provision.databases(owner_address(system), [REPORTING]))  # the release that drops the function
         frozen = ooc(system.var, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
@@ -162,6 +165,20 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     assert late["keys_lost"] > 0
     _lose_topics_too(system, page, tmp_path)
     print(f"\n{len(writers.answered)} commands; restored in {said['seconds']:.1f} s")  # noqa: T201 - what the run was worth
+
+
+def _lose_keyring(system: WholeSystem, command: list[str], writers: Writers) -> None:
+    """Drop the keyring under load: restored alone it has each key, and the writers go on."""
+    counted = "select count(*) from data_key"
+    refused = ooc(system.var, *command)
+    assert "stands" in refused.stderr, refused.stdout + refused.stderr
+    ((keys,),) = in_console(system, counted, KEYRING)
+    in_console(system, f"drop database {KEYRING} with (force)", "postgres")
+    restored = ooc(system.var, *command)
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert in_console(system, counted, KEYRING)[0][0] >= keys
+    before = len(writers.answered)
+    wait_until(lambda: len(writers.answered) > before + 20, 300, "commands that need the keyring")
 
 
 def _lose_topics_too(system: WholeSystem, page: dict[str, list[str]], folder: Path) -> None:
