@@ -21,6 +21,7 @@ import structlog
 from ooc.backup.base_backup import program_of
 from ooc.backup.manifest import write_whole
 from ooc.backup.sealed import SUFFIX, BadBackup, SealedFile, seal
+from services.reporting.database import BACKUP_SLOT
 from shared.privacy.signed_note import BadNote, SignedNote, Signer, VerifierKey, write_note
 from shared.servers.database import TRANSIENT, database_dsn, without_password, writable_host
 from tools.local.child_process import run, run_program
@@ -29,9 +30,6 @@ from tools.local.errors import CannotStart
 WAL: Final = "wal"
 RECEIVING: Final = "receiving"
 """The folder of the segment that is still being written: what it has of personal data is encrypted by the services."""
-
-SLOT: Final = "ooc_backup"
-"""The replication slot: the server keeps what was not received, up to its `max_slot_wal_keep_size`."""
 
 PACKED: Final = f".gz{SUFFIX}"
 PARTIAL: Final = ".partial"
@@ -83,8 +81,8 @@ class _Receiver:
 async def _with_slot(server: str) -> _Receiver:
     """Return how pg_receivewal begins, at the host that takes writes, which has the slot from now on: a promoted one had none."""
     address, env = without_password(await writable_host(database_dsn(server, "postgres")))
-    begin = _Receiver([program_of("pg_receivewal"), "-d", address, "--slot", SLOT], env)
-    otherwise = f"the slot {SLOT} cannot be made:"
+    begin = _Receiver([program_of("pg_receivewal"), "-d", address, "--slot", BACKUP_SLOT], env)
+    otherwise = f"the slot {BACKUP_SLOT} cannot be made:"
     try:
         await run([*begin.argv, "--create-slot", "--if-not-exists"], otherwise=otherwise, env=begin.env)
     except CannotStart as error:
@@ -121,7 +119,7 @@ async def _receive(
         refused = refused + 1 if _received(spool) == before else 0
         begin = await _with_slot_again(server, said)
     with suppress(CannotStart):  # somebody still receives by it
-        await run([*begin.argv, "--drop-slot"], otherwise=f"the slot {SLOT} cannot be dropped:", env=begin.env)
+        await run([*begin.argv, "--drop-slot"], otherwise=f"the slot {BACKUP_SLOT} cannot be dropped:", env=begin.env)
     for file in spool.iterdir():
         file.unlink()
     raise BadBackup(f"the log between is in no backup, so begin anew with a base backup: {said}")

@@ -7,6 +7,9 @@ from shared.runtime.privileges import ACCESS_LOG, CONSUMER, PROJECTING, PROJECTI
 
 TABLES: Final = Part(Path(__file__).parent / "migrations")
 
+BACKUP_SLOT: Final = "ooc_backup"
+"""The replication slot of `ooc backup follow`: the server keeps what was not received, up to its `max_slot_wal_keep_size`."""
+
 DATABASE: Final = (
     "ooc_reporting",
     Schema((ACCESS_LOG, CONSUMER, PROJECTION, TRANSPARENCY, TABLES), "reporting", PROJECTING),

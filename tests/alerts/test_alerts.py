@@ -60,6 +60,7 @@ MET: Final = {
     "ServerErrors": ('ooc_requests_total{job="ooc", instance="a", status="503"}',),
     "CertificateEnds": ('ooc_certificate_ends_seconds{file="a"}',),
     "Watchdog": ("up",),
+    "LogNotReceived": ('ooc_upkeep_age_seconds{service="reporting", kind="receiving"}',),
     **{
         f"{kind.capitalize()}Old": (f'ooc_upkeep_age_seconds{{service="reporting", kind="{kind}"}}',)
         for kind in ("backup", "drill", "verification")
@@ -77,6 +78,7 @@ BAD: Final = {
     "ClockOff": ("-9x8",),
     "ServerErrors": ("0+60x8",),
     "BackupOld": ("172801x8",),
+    "LogNotReceived": ("61x8",),
     "DrillOld": ("3024001x8",),
     "VerificationOld": ("691201x8",),
     "CertificateEnds": ("1209600x8",),
@@ -93,6 +95,7 @@ GOOD: Final = {
     "ClockOff": ("0.1x8",),
     "ServerErrors": ("7x8",),
     "BackupOld": ("172799x8",),
+    "LogNotReceived": ("0x8",),
     "DrillOld": ("60x8",),
     "VerificationOld": ("691199x8",),
     "CertificateEnds": ("1300000x8",),
@@ -172,7 +175,7 @@ def test_each_fault_has_an_alert_and_each_alert_is_shown_by_a_fault() -> None:
     """Given the alerts, then each fault of `make failover` has one, and a fault of this file fires each."""
     names = {alert.name for alert in alerts()}
     assert {fault.alert for fault in FAULTS} <= names
-    waited_for = {ALWAYS, "BackupOld", "DrillOld", "VerificationOld", "CertificateEnds"}
+    waited_for = {ALWAYS, "BackupOld", "LogNotReceived", "DrillOld", "VerificationOld", "CertificateEnds"}
     assert names - FIRED == waited_for, "only promtool waits for days"
 
 

@@ -5,14 +5,18 @@ from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from services.reporting.database import BACKUP_SLOT
 from services.reporting.projection.snapshot import Pool
 
-KINDS: Final = ("backup", "drill", "verification")
+KINDS: Final = ("backup", "receiving", "drill", "verification")
 
 _AGES: Final = """
     select kind, extract(epoch from clock_timestamp() - done_at)::float8 as age from upkeep
     union all
     select 'verification', extract(epoch from clock_timestamp() - max(kept_at))::float8 from verification_report where whole
+    union all
+    select 'receiving', case when active then 0 else extract(epoch from clock_timestamp() - inactive_since)::float8 end
+    from pg_replication_slots where slot_name = $1
 """
 _DUTIES: Final = """
     with today as (select (clock_timestamp() at time zone 'Europe/London')::date as day)
@@ -25,10 +29,10 @@ _DUTIES: Final = """
 
 async def own_metrics(pool: Pool) -> list[Metric]:
     """Read the ages in seconds, infinite if it was never done, and the duties by kind and whether they are or were late."""
-    ages = {row["kind"]: row["age"] for row in await pool.fetch(_AGES)}
+    ages = {row["kind"]: row["age"] for row in await pool.fetch(_AGES, BACKUP_SLOT)}
     age = GaugeMetricFamily(
         "ooc_upkeep_age_seconds",
-        "Since the last backup, whole drill of a restore, and kept verification that was whole.",
+        "Since the last backup, receiving of the write-ahead log by one, whole drill, and kept verification that was whole.",
         labels=("service", "kind"),
     )
     for kind in KINDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from services.reporting.database import BACKUP_SLOT
 from services.reporting.measures import MEASURES
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.queries import min_position as served
@@ -433,3 +435,19 @@ async def test_metrics_count_what_waits_and_what_was_met(reporting: Client, proj
     )
     open_ = "select count(*) from duty where met_on is null and closed_on is null and lapsed_on is null"
     assert sum(map(float, counted)) == await projected.fetchval(open_) > 0
+
+
+async def test_metrics_tell_how_long_no_backup_has_received_the_log(reporting: Client, projected: Any) -> None:
+    """Without a receiver ever the age is infinite; once one has been there, it is since it went."""
+
+    async def age() -> float:
+        metrics = (await reporting.http.get("/metrics")).text
+        (found,) = re.findall(r'^ooc_upkeep_age_seconds\{kind="receiving",.*\} (\S+)$', metrics, re.MULTILINE)
+        return float(found)
+
+    assert await age() == math.inf
+    await projected.execute("select pg_create_physical_replication_slot($1)", BACKUP_SLOT)
+    try:
+        assert 0 <= await age() < 60
+    finally:
+        await projected.execute("select pg_drop_replication_slot($1)", BACKUP_SLOT)
