@@ -52,6 +52,9 @@ def forget(
     every = {person: _foreseen(client, person, basis, reason)}
     for id_ in ids_of(client, person, every[person]):
         every[id_] = _foreseen(client, id_, basis, reason)
+    if basis == RETENTION_ENDED:
+        named = {(name, one["id"]) for of in every.values() for name, answer in of.items() for one in answer["records"]}
+        _require_retention_ended(client, person, [id_ for _, id_ in sorted(named)])
     if len(every) > 1:
         OUT.print(f"These ids are merged into one person, and are forgotten together: {', '.join(map(str, every))}.")
     if dry_run:
@@ -81,8 +84,6 @@ def _foreseen(client: Client, person: UUID, basis: str, reason: str) -> Mapping[
     records = [(service, record) for service, answer in rehearsed.items() for record in answer["records"]]
     if not records and not any(answer["forgotten"] for answer in rehearsed.values()):
         raise NotFound(f"No record of any service names the person {person}: check the id.")
-    if basis == RETENTION_ENDED:
-        _require_retention_ended(client, person, [record["id"] for _, record in records])
     rows = [(service, record["id"], record["home"], record["state"]) for service, record in records]
     OUT.print(table(f"Records that name the person {person}", "service", "record", "case", "state", rows=rows))
     _say_which_texts_stay(rehearsed)

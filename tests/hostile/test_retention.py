@@ -126,6 +126,40 @@ async def test_the_end_of_the_retention_of_one_person(partnership: Partnership) 
     assert rehearsed.json()["records"] == []
 
 
+async def test_the_records_of_merged_ids_are_reviewed_together(partnership: Partnership) -> None:
+    """Given a closed referral of a child, and one with a weapon under another id, when they are merged, then both are due once, by the gravest, and none while a record of either is open."""
+    first = await closed(partnership)
+    other = await world.rejected_referral(partnership, flags=["WEAPON"])
+    await partnership.tell(
+        "people",
+        other.person,
+        "SUPERVISOR",
+        {"type": "MergePerson", "into": str(first.person), "why": "Twice.", "rationale": {"ID2": "One."}},
+    )
+    await partnership.carry()
+    line = await review(partnership, first, "2190-01-01")
+    assert line is not None
+    assert (line["group"], set(line["case_ids"])) == (2, {str(first.case), str(other.case)})
+    assert await review(partnership, other, "2190-01-01") is None
+    token = await partnership.token("DATA_PROTECTION_OFFICER", area="*")
+    for person in (first.person, other.person):
+        query = f"person={person}&record={first.stream}&record={other.stream}"
+        answer = (await partnership.read("reporting", f"/v1/retention/end?{query}", token)).json()
+        assert (answer["ends_on"], answer["unknown"]) == (line["review_on"], [])
+    await decide(partnership, "referral", other.person, "keep", review_on="2061-05-04")
+    await partnership.carry()
+    assert (await review(partnership, first, "2190-01-01") or {})["review_on"] == "2061-05-04"
+    again = await world.referral(partnership)
+    await partnership.tell(
+        "people",
+        again.person,
+        "SUPERVISOR",
+        {"type": "MergePerson", "into": str(first.person), "why": "Twice.", "rationale": {"ID2": "One."}},
+    )
+    await partnership.carry()
+    assert await review(partnership, first, "2190-01-01") is None
+
+
 @pytest.mark.parametrize("role", sorted(set(Role) - {Role.SYSTEM, Role.DATA_PROTECTION_OFFICER}))
 async def test_the_list_is_for_the_data_protection_officer_alone(partnership: Partnership, role: str) -> None:
     """Given any other role, then the list is forbidden."""

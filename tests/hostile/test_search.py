@@ -74,6 +74,22 @@ async def index_of(partnership: Partnership) -> AsyncIterator[SearchIndex]:
         yield SearchIndex(database, PostgresKeyring(keys, KeyEncryptionKeys.of(partnership.settings)))
 
 
+async def test_a_name_finds_the_cases_of_every_id_of_its_person(partnership: Partnership) -> None:
+    """Given a child who was typed under another name too, when the ids are merged, then each name finds both cases, and no longer once they are separated."""
+    one, other = await child(partnership, "Bartholomew Quill"), await child(partnership, "Ermintrude Vane")
+    both = {one.stream, other.stream}
+    assert await found_records(partnership, name="quill") == {one.stream}
+    merge = {"type": "MergePerson", "into": str(one.person), "why": "Twice.", "rationale": {"ID2": "One."}}
+    await partnership.tell("people", other.person, "SUPERVISOR", merge)
+    await partnership.carry()
+    for name in ("quill", "ermintrude"):
+        assert await found_records(partnership, name=name) == both
+        assert await found_records(partnership, "SAFE_SCHOOLS_OFFICER", name=name) == both
+    await partnership.tell("people", other.person, "SUPERVISOR", {"type": "SeparatePerson", "why": "Two."})
+    await partnership.carry()
+    assert await found_records(partnership, name="quill") == {one.stream}
+
+
 async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Partnership) -> None:
     """Given a name in any order, case and accents, a school or a crime number, then the case is found; ids alone are told."""
     record = await child(partnership, "Aurélien Featherstone-O'Shea", school_urn="113912", date_of_birth="2011-03-04")

@@ -20,6 +20,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from services.reporting.projection.knowledge import same_as
 from services.reporting.projection.snapshot import Connection, Pool, snapshot
 from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.visibility import Reader, visible
@@ -59,20 +60,25 @@ _RECORD: Final = """
         ) end as flags
     from stream as s
 """
+# Who is known under several ids is one person, under the id that is kept.
+_KEPT: Final = "left join stream as p on p.service = 'people' and p.stream ="
 _PEOPLE: Final = f"""
-    select person::uuid as person, {_RECORD}
+    select coalesce(p.record ->> 'person', person)::uuid as person, {_RECORD}
     cross join lateral (
         select s.subject::text as person where s.subject is not null
         union
         select key from jsonb_each_text(s.view -> 'people') where s.service = 'referral' and value = 'SUSPECT'
     ) as people
+    {_KEPT} person::uuid
     where {visible(1)}
 """  # noqa: S608 - the clauses there, and no value
-_NAMED: Final = f"select {_RECORD} where {visible(1)} and s.stream = any($6::uuid[]) and s.mentions @> array[$7::uuid]"
-_RIGHTS: Final = """
-    select convert_from(body, 'UTF8')::jsonb as event from fact
-    where type ~ '\\.(RetentionReviewed|PersonForgotten)\\.v[0-9]+$' order by recorded_at
-"""
+_NAMED: Final = f"select {_RECORD} where {visible(1)} and s.stream = any($6::uuid[]) and s.mentions && $7::uuid[]"
+_RIGHTS: Final = f"""
+    select coalesce(p.record ->> 'person', data ->> 'person_id')::uuid as person, (data ->> 'review_on')::date as review_on
+    from fact as f cross join lateral (select convert_from(f.body, 'UTF8')::jsonb -> 'data' as data) as e
+    {_KEPT} (data ->> 'person_id')::uuid
+    where f.type ~ '\\.(RetentionReviewed|PersonForgotten)\\.v[0-9]+$' order by f.recorded_at
+"""  # noqa: S608 - the clause there, and no value
 
 
 class ReviewLine(Schema):
@@ -106,7 +112,7 @@ class RetentionEnd(Schema):
 
 @dataclass
 class PersonRecords:
-    """The records of one person: whether one is open, the day of the last event, and the gravest offence."""
+    """The records of one person, under every id: whether one is open, the day of the last event, and the gravest offence."""
 
     open: bool = False
     last: date = date.min
@@ -173,13 +179,15 @@ async def end_of_retention(pool: Pool, reader: Reader, person: UUID, records: It
     wanted = Counter(records)
     policy = POLICY.on(local_day(datetime.now(UTC)))
     async with snapshot(pool) as connection:
-        rows = await connection.fetch(_NAMED, *reader.reach("state").parameters, list(wanted), person)
+        same = await same_as(connection, [person])
+        rows = await connection.fetch(_NAMED, *reader.reach("state").parameters, list(wanted), same)
         decided, _ = await _decisions(connection)
     found = PersonRecords()
     for row in rows:
         found.add(row, policy)
     unknown = sorted(wanted - Counter(row["stream"] for row in rows))
-    ends_on = _review_on(found, policy, decided.get(person)) if rows else None
+    reviewed = next((day for id_, day in decided.items() if id_ in same), None)
+    ends_on = _review_on(found, policy, reviewed) if rows else None
     return RetentionEnd(person_id=person, ends_on=ends_on, unknown=unknown)
 
 
@@ -215,11 +223,10 @@ async def _decisions(connection: Connection) -> tuple[dict[UUID, date], frozense
     decided: dict[UUID, date] = {}
     forgotten = set()
     for row in await connection.fetch(_RIGHTS):
-        data = json.loads(row["event"])["data"]
-        if "review_on" in data:
-            decided[UUID(data["person_id"])] = date.fromisoformat(data["review_on"])
+        if row["review_on"] is None:
+            forgotten.add(row["person"])
         else:
-            forgotten.add(UUID(data["person_id"]))
+            decided[row["person"]] = row["review_on"]
     return decided, frozenset(forgotten)
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, model_validator
@@ -61,6 +62,15 @@ _REFERRED: Final = """
     select service, stream from stream where service = any($3::text[]) and stream between $1 and $2
 """
 _NAMING: Final = "select service, stream, mentions from stream where mentions && $1 and service = any($2::text[])"
+# In each area, as the services look at it (`known_among`).
+_UNDER_EVERY_ID: Final = """
+    select n.service, n.stream, array_agg(same.id::uuid) as persons
+    from stream as p cross join lateral jsonb_array_elements_text(p.view -> 'ids') as same (id)
+    join stream as n on n.mentions @> array[same.id::uuid] and n.area is not distinct from p.area
+    where p.service = 'people' and p.mentions && $1::uuid[] and p.view -> 'ids' ?| $1::text[]
+      and jsonb_array_length(p.view -> 'ids') > 1 and n.service = any($2::text[])
+    group by n.service, n.stream
+"""
 _BY_ID: Final = frozenset({SearchKind.CASE, SearchKind.PERSON})
 """What is searched by an id: the access log names each case that is found so."""
 _BEGINNING: Final = re.compile(r"[0-9a-f]{8,32}")
@@ -220,16 +230,16 @@ async def find_cases(
         found[SearchKind.CASE] = await _that_begin_with(pool, code(wanted[SearchKind.CASE]))
     if SearchKind.PERSON in wanted:
         found[SearchKind.PERSON] = await _that_name(pool, UUID(wanted[SearchKind.PERSON]), searchable | of_victims)
-    found = await _without_restricted(pool, reader, found)
-    streams = {stream for of_kind in found.values() for stream in of_kind}
-    rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
-    victims = {
-        (row["service"], row["stream"]): frozenset(map(UUID, json.loads(row["victims"] or "{}")))
-        for row in rows
-        if row["service"] not in searchable
-    }
-    found = {kind: of_kind if kind is SearchKind.CASE else _of(of_kind, victims) for kind, of_kind in found.items()}
-    rows = [row for row in rows if any((row["service"], row["stream"]) in of_kind for of_kind in found.values())]
+    found, rows = await _that_are_seen(pool, reader, found, searchable)
+    if persons := frozenset[UUID]().union(*found.get(SearchKind.NAME, {}).values()):
+        # By the name under which somebody is seen, so that no name of a record that is not seen is told.
+        same = await pool.fetch(_UNDER_EVERY_ID, list(persons), list(searchable | of_victims))
+        named = dict(found[SearchKind.NAME])
+        for row in same:
+            stream = (row["service"], row["stream"])
+            named[stream] = named.get(stream, frozenset()) | frozenset(row["persons"])
+        found[SearchKind.NAME] = named
+        found, rows = await _that_are_seen(pool, reader, found, searchable)
     records: dict[UUID, list[Stream]] = defaultdict(list)
     changed: dict[UUID, datetime] = {}
     for row in rows:
@@ -273,6 +283,26 @@ async def _that_name(pool: Pool, person: UUID, services: frozenset[str]) -> Foun
         same = await same_as(connection, [person])
         rows = await connection.fetch(_NAMING, list(same), list(services))
     return {(row["service"], row["stream"]): frozenset(same.intersection(row["mentions"])) for row in rows}
+
+
+async def _that_are_seen(
+    pool: Pool, reader: Reader, found: Mapping[SearchKind, Found], searchable: frozenset[str]
+) -> tuple[dict[SearchKind, Found], list[asyncpg.Record]]:
+    """Leave what the reader may see, with the rows of the records."""
+    found = await _without_restricted(pool, reader, found)
+    streams = {stream for of_kind in found.values() for stream in of_kind}
+    rows = await pool.fetch(_SEEN, *split(streams), *reader.reach("state").parameters)
+    victims = {
+        (row["service"], row["stream"]): frozenset(map(UUID, json.loads(row["victims"] or "{}")))
+        for row in rows
+        if row["service"] not in searchable
+    }
+    rows_of = {(row["service"], row["stream"]): row for row in rows}
+    seen: dict[SearchKind, Found] = {}
+    for kind, of_kind in found.items():
+        of_rows = {stream: of_kind[stream] for stream in of_kind.keys() & rows_of}
+        seen[kind] = of_rows if kind is SearchKind.CASE else _of(of_rows, victims)
+    return seen, [row for stream, row in rows_of.items() if any(stream in of_kind for of_kind in seen.values())]
 
 
 async def _without_restricted(pool: Pool, reader: Reader, found: Mapping[SearchKind, Found]) -> dict[SearchKind, Found]:
