@@ -887,7 +887,7 @@ class ContactRecorded(Event):
     """Somebody tried to reach a person; `reached` says whether they did.
 
     After a missed session even an attempt that fails meets the duty `MISSED_CONTACT`, unless the person is a victim.
-    `with_victim`: it was with one, so that whoever works for victims may read the note.
+    `with_victim`: it was with one, so that anyone who works for victims may read the note.
     """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"

@@ -142,7 +142,7 @@ class PersonCompared(Event):
 
 
 class ReferralAcknowledged(Event):
-    """Whoever reported the incident was told that the report has arrived. This meets the duty `REFERRAL_ACKNOWLEDGED`.
+    """The person who reported the incident was told that the report has arrived. This meets the duty `REFERRAL_ACKNOWLEDGED`.
 
     Triage follows, unless a safeguarding hold stands.
     """
@@ -388,7 +388,7 @@ class ContactRecorded(Event):
     """Somebody tried to reach a person; `reached` says whether they did.
 
     The first contact that reaches anybody meets the duty `FIRST_CONTACT`. `with_victim`: it was with somebody harmed, so
-    that whoever works for victims may read the note.
+    that anyone who works for victims may read the note.
     """
 
     sentence = "Contact by {means}: the person was {reached?reached|not reached}"
@@ -421,9 +421,9 @@ class MessageRequested(Event):
 
 
 class MessageSent(Event):
-    """A message was handed to whoever carries it, because of the event `about`.
+    """A message was handed to the service that carries it, because of the event `about`.
 
-    `with_victim`: it went to somebody harmed, so that whoever works for victims may read it.
+    `with_victim`: it went to somebody harmed, so that anyone who works for victims may read it.
     """
 
     sentence = "Message sent by {channel}: {template}"
@@ -453,7 +453,7 @@ class MessageFailed(Event):
 
 
 class MessageDelivered(Event):
-    """Whoever carried a message says that it reached the person's telephone, mailbox or door; nobody has to ring."""
+    """The service that carried a message says that it reached the person's telephone, mailbox or door; nobody has to ring."""
 
     sentence = "Message delivered"
 
@@ -474,7 +474,7 @@ class AbsenceAnnounced(Event):
 
 
 class AlertRaised(Event):
-    """Whoever works with this person must know something before they meet, as every case of the person shows.
+    """Anyone who works with this person must know something before they meet, as every case of the person shows.
 
     It stays open after the referral is closed, and is to be reviewed by `review_on` (duty `ALERT_REVIEW`). An earlier
     alert of the same kind on the person ends with it.

@@ -80,7 +80,7 @@ class ConferenceView(TypedDict):
     follow_up_due: str | None
     """Set when the conference was held."""
     participants: dict[str, ParticipantView]
-    """By person: the harmer, everybody invited, and whoever else was expected."""
+    """By person: the harmer, everybody invited, and anyone else who was expected."""
     facilitator_id: str | None
     risk: str | None
     """The level of the latest assessment."""

@@ -175,7 +175,7 @@ class Role(StrEnum):
     MESSENGER = "MESSENGER"
     """The program that writes to people. It has no sign-in."""
     INVITED = "INVITED"
-    """Whoever uses a page without a sign-in, as whom the console calls: to see an appointment by its link, or to report."""
+    """Somebody who uses a page without signing in; the console calls the APIs in this role: to see an appointment by its link, or to report."""
     SYSTEM = "SYSTEM"
 
 
@@ -222,7 +222,7 @@ Flags = Annotated[tuple[Flag, ...], Field(max_length=len(Flag))]
 
 
 class AlertKind(StrEnum):
-    """What whoever works with a person must know before they meet."""
+    """What anyone who works with a person must know before they meet."""
 
     RISK_TO_STAFF = "RISK_TO_STAFF"
     CHILD_PROTECTION_PLAN = "CHILD_PROTECTION_PLAN"

@@ -56,7 +56,7 @@ def test_a_note_of_a_contact_is_the_persons_own(name: str) -> None:
 
 
 def test_a_victim_worker_records_a_contact_in_a_disposal() -> None:
-    """Whoever works for a victim records their contacts too, as the catalogue has it."""
+    """Anyone who works for a victim records their contacts too, as the catalogue has it."""
     assert Role.VICTIM_WORKER in CaseStory().service.roles_for(DisposalContact)
 
 

@@ -110,7 +110,7 @@ class ComparePerson(Command):
 
 
 class AcknowledgeReferral(Command):
-    """Record that whoever reported the incident was told that the report has arrived. Triage can follow."""
+    """Record that the person who reported the incident was told that the report has arrived. Triage can follow."""
 
     records = events.ReferralAcknowledged
 
@@ -407,7 +407,7 @@ class AnnounceAbsence(Command):
 
 
 class RaiseAlert(Command):
-    """Say what whoever works with a person must know before they meet. Every case of the person shows it until it is
+    """Say what anyone who works with a person must know before they meet. Every case of the person shows it until it is
     ended. An alert of the same kind takes the place of the earlier one, which counts as reviewed.
     """
 

@@ -100,7 +100,7 @@ def main() -> None:
     for service in SERVICES:
         stored = samples(service.name)
         for name in add(stored, facts.get(service.name, ())):
-            print(f"{name}: sampled")  # noqa: T201 - it talks to whoever runs it
+            print(f"{name}: sampled")  # noqa: T201 - it talks to the person who runs it
         text = json.dumps(dict(sorted(stored.items())), indent=1) + "\n"
         (GOLDEN / f"{service.name}.json").write_text(text, encoding="utf-8")
         unrecorded += missing(service, stored)

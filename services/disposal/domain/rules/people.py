@@ -37,7 +37,7 @@ def an_officer_says_who_was_harmed(
 ) -> bool:
     """This person is linked, and not as harmed: ask an officer to link them so in the referral, or to inform them first.
 
-    Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
+    Source: DPA 2018 s40 (security): anyone who works for victims reads the notes on them, and makes nobody a victim to that end
     """
     who = command.person_id
     if context.actor.role != Role.VICTIM_WORKER or who in state.everyone_harmed:

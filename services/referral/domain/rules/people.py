@@ -61,7 +61,7 @@ def an_officer_says_who_was_harmed(
 ) -> bool:
     """This person is linked, and not as harmed: ask the officer of the referral to link them so.
 
-    Source: DPA 2018 s40 (security): whoever works for victims reads the notes on them, and makes nobody a victim to that end
+    Source: DPA 2018 s40 (security): anyone who works for victims reads the notes on them, and makes nobody a victim to that end
     """
     linked = state.people.get(command.person_id)
     if (
