@@ -900,7 +900,7 @@ class ContactRecorded(Event):
 
 
 class CaseHandedOver(Event):
-    """A supervisor gave the case to another officer: `to` has the work from now on. It changes nothing else."""
+    """A supervisor, or the officer who had the case, gave it to another officer: `to` has the work from now on."""
 
     sentence = "Case handed over to another officer"
 

@@ -323,10 +323,13 @@ class SignDocument(Command):
 
 
 class IssueDisposal(Command):
-    """Issue the disposal that was decided. Its conditions bind the child from now on."""
+    """Issue the disposal that was decided. Its conditions bind the child from now on. A case manager who is named has the case then."""
 
     roles: ClassVar[frozenset[str] | None] = POLICE | _roles(Role.SAFE_SCHOOLS_OFFICER)
-    makes = (events.DisposalIssued,)
+    makes = (events.DisposalIssued, events.CaseHandedOver)
+    unrecorded = frozenset({"case_manager_id"})
+
+    case_manager_id: OfficerId | None = None
 
 
 class ReferToYot(Command):
@@ -511,6 +514,16 @@ class HandOverCase(Command):
 
     to: OfficerId
     why: Sealed[FreeText] | None = None
+
+
+class HandOnCase(Command):
+    """Hand on a case that you have to another officer, and say why (rule HO1)."""
+
+    roles: ClassVar[frozenset[str] | None] = MONITORS - {Role.SUPERVISOR} | POLICE
+    records = events.CaseHandedOver
+
+    to: OfficerId
+    why: Sealed[FreeText]
 
 
 class IssueWarning(Command):

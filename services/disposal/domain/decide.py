@@ -57,7 +57,7 @@ def decide(command: Command, state: DisposalState | None, context: Context) -> N
         case commands.SignDocument():
             return issuing.decide_signature(command, state, context)
         case commands.IssueDisposal():
-            return issuing.decide_issue(state, context)
+            return issuing.decide_issue(command, state, context)
         case commands.AgreeDeferral():
             return deferral.decide_agreement(command, state, context)
         case commands.RecordDeferralStep():

@@ -145,7 +145,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     ),
     AllowedStages(
         "there_is_work_to_hand_over",
-        (commands.HandOverCase, commands.TransferCase),
+        (commands.HandOverCase, commands.HandOnCase, commands.TransferCase),
         CARED_FOR | {Stage.RECORDED},
         "The case has ended: there is no work that another officer could take.",
     ),

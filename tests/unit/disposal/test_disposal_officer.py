@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.disposal.domain.commands import HandOverCase
+from services.disposal.domain.commands import HandOnCase, HandOverCase
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import Sealed
+from tests.command_spec import officer
 from tests.unit.disposal.stories import AFTER, POLICE, SUPERVISOR, YJS, CaseStory
 
 HANDED = HandOverCase(to=derived_uuid("test", "new officer"), why=Sealed("Sam is on leave."))
@@ -34,3 +35,14 @@ def test_a_supervisor_alone_hands_over(role: str) -> None:
     case = CaseStory().opened()
     assert role not in case.service.roles_for(HandOverCase)
     assert case.service.roles_for(HandOverCase) == {SUPERVISOR}
+
+
+def test_the_officer_who_has_a_case_hands_it_on() -> None:
+    """Given an open case, when its officer hands it on, then that is recorded; an officer who does not have it is refused (HO1)."""
+    case = CaseStory().issued()
+    on = HandOnCase(to=derived_uuid("test", "new officer"), why=Sealed("Sam is on leave."))
+    has = officer(YJS)
+    case.ask(HandOverCase(to=has.id), by=SUPERVISOR, at=AFTER)
+    assert case.refused(on, by=POLICE, at=AFTER) == {"HO1"}
+    assert case.ask(on, by=has, at=AFTER) == ["CaseHandedOver"]
+    assert case.refused(on, by=has, at=AFTER) == {"HO1"}

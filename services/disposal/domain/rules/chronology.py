@@ -158,6 +158,15 @@ def transfer_is_to_an_area_of_the_list(command: commands.TransferCase, _s: Dispo
     return command.to_area in (context.policy.values.get("transfer_areas") or [command.to_area])
 
 
+@rules.forbids("HO1", commands.HandOnCase, since=date(2013, 4, 8))
+def is_handed_on_by_its_officer(state: DisposalState, context: Context) -> bool:
+    """Another officer has this case: ask them, or a supervisor, to hand it on.
+
+    Source: local policy
+    """
+    return context.actor.id == state.officer_id
+
+
 @rules.forbids("T1", commands.CompleteDeferral)
 def not_before_its_steps(state: DisposalState, context: Context) -> bool:
     """A deferral cannot have been completed before its steps were: check the time."""
