@@ -32,6 +32,7 @@ ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "facilitator": frozenset({Role.RJ_FACILITATOR, Role.SAFE_SCHOOLS_OFFICER}),
     "deciding_officer": frozenset({Role.POLICE_DECISION_MAKER}),
     "officer": frozenset({Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.SUPERVISOR}),
+    "case_manager": frozenset({Role.YJS_CASE_MANAGER, Role.SAFE_SCHOOLS_OFFICER}),
     "to": WORKERS - {Role.RJ_FACILITATOR, Role.INTERNET_SAFETY_OFFICER},
 }
 """A field that names an officer, without `_id` -> the roles of those who fit; elsewhere any of `WORKERS` fits."""

@@ -12,7 +12,7 @@ from services.console.forms.fields import OFFICERS, Option
 from services.console.forms.gravity import OFFENCE
 from services.console.forms.people import CRIME_NUMBER, HAPPENED, HARMED, LINKED, REPORTED
 from services.console.names import VICTIM, called, children_of, told_apart
-from services.console.records import Record, all_people, holders_of, read_all, read_record
+from services.console.records import Record, all_people, holders_of, read_all, read_record, records_in
 from services.console.sessions import Session
 from services.console.words import day, in_words, moment, today
 from services.trade.vocabulary import CHILDREN
@@ -36,6 +36,9 @@ GROUPS: Final = {
     "alerts": ("alert",),
 }
 """Members of a record's state that are keyed by ids -> the fields that mean one of them."""
+MANAGER: Final = "case_manager"
+HAS: Final = "has"
+"""Beside the fields: the case managers who have the record or worked on it, the likeliest first."""
 BY_EVENTS: Final = (CORRECTS, *OFFICERS, *(f"{name}_id" for name in OFFICERS))
 """Fields whose ids are told by events: what is corrected, and officers whom the directory does not name."""
 
@@ -87,6 +90,7 @@ async def choices(
     for name, option in (
         *_options(records, events, id_, case_id, unfit, _without_contact(records) if reaches else ()),
         *of_officers,
+        *_manager(case.value or {}, events, id_, {option.value for name, option in of_officers if name == MANAGER}),
         *of_sitting,
     ):
         if option.value not in {known.value for known in options[name]}:
@@ -123,6 +127,15 @@ def _options(
     for event in events:
         if event["stream"] == id_:
             yield CORRECTS, Option(event["event_id"], f"{day(event['occurred_at'])}: {event['sentence']}")
+
+
+def _manager(
+    case: Mapping[str, Any], events: Sequence[Mapping[str, Any]], id_: str, managers: Collection[str]
+) -> Iterator[tuple[str, Option]]:
+    """Yield the case manager of a record: who has it, else who of them worked on it last."""
+    worked = [event["actor"]["id"] for event in reversed(events) if event["stream"] == id_]
+    has = [record.get("officer") for _, record in records_in(case) if record["id"] == id_]
+    yield from ((HAS, Option(officer, "")) for officer in [*has, *worked] if officer in managers)
 
 
 def _without_contact(records: Sequence[Record]) -> set[str]:

@@ -47,7 +47,9 @@ _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$"
 """A pattern that lists words."""
 
 
-OFFICERS: Final = ("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner", "to")
+OFFICERS: Final = (
+    *("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner", "case_manager", "to"),
+)
 """Fields that name an officer, without `_id`."""
 THERE: Final = ("action", "alert", "case", "chair", "condition", "corrects", "disposal", "referral", "step", "term")
 """Fields of a command that name what is there already, without `_id`."""

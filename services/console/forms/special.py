@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.console.forms import conditions, files, gravity, offences, people, present
+from services.console.forms.choices import HAS, MANAGER
 from services.console.forms.fields import Answers, Field, FieldProblem, Option
 from services.console.words import day, today
 from services.trade.partnership import partnership_on
@@ -67,6 +68,12 @@ def _split_conditions(answers: Given, key: UUID) -> Iterable[tuple[UUID, Given]]
     return conditions.in_commands(answers, key, today()) if as_list else [(key, answers)]
 
 
+def _draw_giving(sketch: Sketch) -> tuple[Sequence[Field], Answers]:
+    """Suggest the case manager; where none is known, nobody is asked for an id."""
+    fields = [field for field in sketch.fields if field.options or field.name != f"{MANAGER}_id"]
+    return fields, {f"{MANAGER}_id": [one.value for one in sketch.known.get(HAS, ())][:1]}
+
+
 def _draw_gravity(sketch: Sketch) -> tuple[Sequence[Field], Answers]:
     suggested = gravity.of_offence(sketch.known.get(gravity.OFFENCE, ()), sketch.answers)
     return gravity.with_matrix(sketch.fields, {**suggested, **sketch.answers}), suggested
@@ -117,6 +124,7 @@ SPECIAL: Final[Mapping[str, SpecialForm]] = {
         complete=lambda _fields, answers: gravity.with_score(answers),
     ),
     files.COMMAND: SpecialForm(lambda sketch: (files.with_file(sketch.fields), {}), word_problems=files.in_words),
+    "IssueDisposal": SpecialForm(_draw_giving),
     "AssignFacilitator": SpecialForm(lambda sketch: (_of_the_register(sketch.fields), {})),
     **dict.fromkeys(
         ("RecordAttendance", "RecordConditionAttendance"),

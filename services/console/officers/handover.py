@@ -28,6 +28,7 @@ HANDING: Final[Mapping[str, str]] = {
     "AllocateReferral": "officer_id",
     "AssignFacilitator": "facilitator_id",
     "HandOverCase": "to",
+    "HandOnCase": "to",
 }
 """The commands that give a record to an officer, each with the field that names them."""
 HANDED: Final = frozenset({"referrals", "conferences", "disposals"})

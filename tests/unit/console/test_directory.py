@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, KeySet
 from services.console.analysts.returns import table_of
 from services.console.directory import Officer, roles_for
 from services.console.everyone.sign_in import _email_in, _name_in
-from services.console.forms.choices import officers_in
+from services.console.forms.choices import _manager, officers_in
 from services.console.sessions import Session, Tokens
 from shared.api.authentication import InvalidToken, TokenVerifier
 
@@ -44,6 +44,18 @@ def test_a_facilitator_is_chosen_from_the_facilitators() -> None:
     ]
     others = officers_in(session("SUPERVISOR"), events, [GRACE, RAVI], roles_for("to"))
     assert [option.text for option in others] == ["You", "Ravi Menon (YJS case manager)"]
+
+
+@pytest.mark.parametrize(
+    ("officer", "worked", "likeliest"),
+    [("ravi", "rhys", "ravi"), ("tom", "rhys", "rhys"), ("tom", "tom", None), (None, "ravi", "ravi")],
+)
+def test_the_likeliest_case_manager_is_suggested(officer: str | None, worked: str, likeliest: str | None) -> None:
+    """Given who has a disposal and who worked on it last, then of those who may manage it the first is suggested, else the last."""
+    case = {"disposals": [{"id": "d1", "officer": officer}]}
+    events = [{"stream": "d1", "actor": {"id": id_}} for id_ in ("old", worked)]
+    offered = _manager(case, [*events, {"stream": "r1", "actor": {"id": "ravi"}}], "d1", {"ravi", "rhys"})
+    assert next((option.value for _, option in offered), None) == likeliest
 
 
 def test_a_number_of_an_officer_has_the_name() -> None:
