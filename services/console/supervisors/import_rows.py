@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.console.supervisors.import_table import ERRORS, Register, TableRow
+from services.trade.names import forms_of
 from shared.domain.dates import LONDON
 from shared.domain.ids import derived_uuid
 
@@ -151,13 +152,28 @@ def plans_of(register: Register, schemas: Mapping[str, Schema], owner: Owner) ->
     if errors:
         return [], errors
     plans = [_plan(row, headings, schemas, owner) for row in register.rows]
-    first: dict[UUID, int] = {}
+    first, people = dict[UUID, int](), dict[str, tuple[str, int]]()
     for place, plan in enumerate(plans):
         earlier = first.setdefault(plan.stream, plan.number)
         if earlier != plan.number:
             again = RowError(f"row {earlier} has the same reference: give each referral one of its own", REFERENCE)
             plans[place] = Plan(plan.number, plan.stream, errors=[again, *plan.errors])
+        elif doubles := list(_doubles(plan, people)):
+            plans[place] = Plan(plan.number, plan.stream, errors=doubles)
     return plans, []
+
+
+def _doubles(plan: Plan, people: dict[str, tuple[str, int]]) -> Iterator[RowError]:
+    """Say who of a row has the name and birth date, as N2 compares them, of another person of an earlier row; note the others."""
+    for command, step in zip(plan.commands, plan.steps, strict=False):
+        if command["type"] != "LinkPerson":
+            continue
+        person, details = command["person_id"], command["details"]
+        alike = (f"{form} {details['date_of_birth']}" for form in forms_of(details["name"]))
+        found = [people.setdefault(text, (person, plan.number)) for text in alike]
+        if other := next((number for id_, number in found if id_ != person), None):
+            why = f"row {other} has a person of this name and birth date: give them one number, or the id of each"
+            yield RowError(why, f"{step.person}_name")
 
 
 def _headings(headings: Sequence[str]) -> tuple[Mapping[str, str], list[RowError]]:

@@ -352,15 +352,30 @@ def test_no_row_says_its_case() -> None:
 
 
 def test_a_person_without_a_number_belongs_to_the_row_alone() -> None:
-    """Two rows with the same name are two persons, and the id of a known person is taken as it is."""
+    """Two rows with the same name and another birth date are two persons, and the id of a known person is taken as it is."""
     one, two, known = plans(
         ROW | CHILD,
-        ROW | CHILD | {"reference": "A2"},
-        ROW | CHILD | {"reference": "A3", "child_person_id": str(UUID(int=7))},
+        ROW | CHILD | {"reference": "A2", "child_date_of_birth": "15/03/2011"},
+        ROW | CHILD | {"reference": "A3", "child_name": "Ann", "child_person_id": str(UUID(int=7))},
     )
     people = [plan.commands[1]["person_id"] for plan in (one, two, known)]
     assert people[0] != people[1]
     assert people[2] == str(UUID(int=7))
+
+
+def test_likely_doubles_are_said_before_anything_is_recorded() -> None:
+    """Given rows with people of one name and birth date under several ids, then the later row says so; under one number, or born on another day, they are none."""
+    double = ROW | CHILD | {"reference": "SSO/2025/0002", "child_name": "DOE, Robin"}
+    harmed = {"harmed_name": "Robin Döe", "harmed_date_of_birth": "14/03/2011", "harmed_category": "Victim"}
+    for other, heading in ((double, "child_name"), (ROW | harmed | {"reference": "SSO/2025/0002"}, "harmed_name")):
+        first, second = plans(ROW | CHILD, other)
+        assert first.commands
+        assert [(error.heading, "row 2 has a person" in error.text) for error in second.errors] == [(heading, True)]
+        assert second.commands == ()
+    number = {"child_number": "17"}
+    another_day = {"child_date_of_birth": "15/03/2011"}
+    for rows in ((ROW | CHILD | number, double | number), (ROW | CHILD, double | another_day)):
+        assert all(plan.commands for plan in plans(*rows))
 
 
 def test_errors_of_the_api_stand_by_the_columns() -> None:
