@@ -82,7 +82,8 @@ def known_among(histories: Mapping[Stream, Sequence[Fact]], facts: Sequence[Fact
             if type(fact.event) in wanted
             and all(fact.envelope.labels.get(name) == labels.get(name) for name in INHERITED_LABELS)
         }
-        if any((service_of(fact), fact.stream_id) != stream for fact in of_stream.values()):
+        # Of a person also what its own record says, which is that it is merged.
+        if stream[0] == PERSONS or any((service_of(fact), fact.stream_id) != stream for fact in of_stream.values()):
             known[stream] = Known([fact for _, fact in sorted(of_stream.items(), key=lambda item: item[0])])
     return known
 
