@@ -425,6 +425,8 @@ class DisposalCaseOpened(Event):
     prosecution_time_limit: date | None = None
     victims_under_age: Added[Victims] = None
     """Those victims who were under age on the day of the report, as the referral said: by law they have enhanced rights."""
+    school_age_until: Added[date] = None
+    """The last day on which the child is of compulsory school age."""
 
 
 class AdmissionRecorded(Event):

@@ -129,6 +129,8 @@ class DisposalSummary(Summary):
     prior_cautions: int | None = None
     ethnicity: SealedTexts | None = None
     opened_on: date
+    school_age_until: date | None = None
+    """The last day of compulsory school age, if it was recorded."""
     yjb_score: int | None = None
     assessment_asked_on: date | None = None
     assessed_on: date | None = None
@@ -184,6 +186,7 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         prior_cautions=None if prior is None else prior.yc + prior.ycc + prior.convictions,
         ethnicity=_ethnicity(state),
         opened_on=local_day(state.opened_at),
+        school_age_until=opened.school_age_until,
         yjb_score=state.yjb_seriousness,
         assessment_asked_on=local_day(asked_at),
         assessed_on=None if assessed_at is None else local_day(assessed_at),

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from services.disposal import events
@@ -33,6 +33,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "age_at_offence": _AGE,
     "age_at_issue": _AGE,
     "age": _AGE,
+    "school_age_until": "the date of birth",
     "prosecution_time_limit": "the offence, its time limit and the report",
     "offence_code": _OFFENCE,
     "offence_category": _OFFENCE,
@@ -64,11 +65,25 @@ SOURCES: Final[Mapping[str, str]] = {
 
 
 def of_opening(event: OpenDisposalCase | events.DisposalCaseOpened, policy: Policy) -> dict[str, Any]:
-    """Return the age at the offence, unless the date of birth is forgotten, and the last day to prosecute."""
+    """Return the age at the offence and how long school age lasts, unless the date of birth is forgotten, and the last day to prosecute."""
     born = None if event.details is None else event.details.date_of_birth.or_else(None)
-    age = {} if born is None else {"age_at_offence": age_on(born, event.offence.date)}
-    limit = prosecution_time_limit(event.offence, local_day(event.reported_at), policy)
-    return {**age, "prosecution_time_limit": limit}
+    limit = {"prosecution_time_limit": prosecution_time_limit(event.offence, local_day(event.reported_at), policy)}
+    if born is None:
+        return limit
+    return {
+        **limit,
+        "age_at_offence": age_on(born, event.offence.date),
+        "school_age_until": school_age_until(born, policy.number("school_leaving_age")),
+    }
+
+
+def school_age_until(born: date, leaving_age: int) -> date:
+    """Return the last day of compulsory school age: the last Friday in June of the school year, from September, of that birthday.
+
+    Source: Education Act 1996 s8; SI 1997/1970.
+    """
+    last_of_june = date(born.year + leaving_age + (born.month >= 9), 6, 30)
+    return last_of_june - timedelta(days=(last_of_june.weekday() - 4) % 7)
 
 
 def of_reclassification(offence: events.Offence, state: DisposalState, policy: Policy) -> dict[str, Any]:

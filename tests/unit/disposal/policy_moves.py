@@ -203,6 +203,7 @@ def moves_away(service: Service[Any]) -> Any:
 MOVES: Final[Mapping[str, Moved]] = {
     "youth_cautions": Moved(becomes=False, observe=opens),
     "criminal_responsibility_age": Moved(15, opens),
+    "school_leaving_age": Moved(17, lambda service: case(service).opened().state.opened.school_age_until),
     "highest_age_at_issue": Moved(13, decides),
     "appropriate_adult_below_age": Moved(14, gives(without="adult")),
     "appropriate_adult_for_yrd": Moved(becomes=False, observe=gives_yrd_after_an_admission_alone),

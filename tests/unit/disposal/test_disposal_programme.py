@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.disposal.domain.commands import CorrectRecord, RecordActivityUndertaken, RecordProgramme
+from services.disposal.domain.derived import school_age_until
 from services.disposal.domain.programme import Programme, programme_of
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import AFTER, ISSUED_AT, YJS, CaseStory, conference
@@ -66,3 +67,19 @@ def test_where_a_child_lives_makes_no_programme() -> None:
     story = CaseStory().opened()
     assert programme_of(story.state) is None
     assert story.refused(RecordProgramme(starts_on=GIVEN), by=YJS, at=ISSUED_AT) == {"S1"}
+
+
+@pytest.mark.parametrize(
+    ("born", "until"),
+    [
+        ("2010-03-14", "2026-06-26"),
+        ("2010-06-30", "2026-06-26"),
+        ("2010-08-31", "2026-06-26"),
+        ("2010-09-01", "2027-06-25"),
+        ("2008-09-02", "2025-06-27"),
+        ("2012-02-29", "2028-06-30"),
+    ],
+)
+def test_school_age_ends_with_a_friday_in_june(born: str, until: str) -> None:
+    """Given a birthday, then school age lasts until the last Friday in June of the school year in which the child turns 16."""
+    assert school_age_until(date.fromisoformat(born), 16) == date.fromisoformat(until)
