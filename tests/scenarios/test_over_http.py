@@ -62,6 +62,7 @@ CHOSEN = (
     "133-programmes-that-ended",
     "134-how-she-lives",
     "135-victims-of-programmes-that-ended",
+    "136-how-they-lived-at-the-end",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""
 

@@ -87,6 +87,8 @@ class ShownMeasure:
 
 NAMES: Final = {
     "fte": "First-time entrants",
+    "kpi1": "KPI1 (accommodation)",
+    "kpi2": "KPI2 (education, training, employment)",
     "kpi6": "KPI6 (out-of-court disposals)",
     "kpi6_yjb": "KPI6 as the Youth Justice Board counts it",
     "kpi9": "KPI9 (serious violence)",

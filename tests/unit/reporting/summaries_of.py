@@ -17,6 +17,7 @@ from services.disposal.summary import (
     ProgrammeSummary,
     VictimSummary,
 )
+from services.people.summary import CircumstanceSummary, PersonSummary
 from services.rj_conference.summary import ConferenceSummary
 from services.trade.vocabulary import Disposal, OffenceCategory, OutcomeCode, Recommendation
 from shared.domain.dates import LONDON
@@ -92,6 +93,15 @@ def victim(
         view_sought_before_decision=asked_before,
         contacted=contacted,
     )
+
+
+def lives(of: DisposalSummary, *items: dict[str, Any], person: UUID | None = None) -> PersonSummary:
+    """Return the child of a case with circumstances of these fields, all of them suitable unless they say otherwise."""
+    person = person or uuid4()
+    circumstances = tuple(
+        CircumstanceSummary(**{"suitable": True, "since": day("2020-01-01"), **item}) for item in items
+    )
+    return PersonSummary(stream=person, home=person, person=of.subject, circumstances=circumstances)
 
 
 def conference(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from services.disposal.domain.state import FailedDiversion
 from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
+from services.people.events import Accommodation, Provision
 from services.referral.summary import Advice, ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
@@ -29,6 +31,7 @@ from tests.unit.reporting.summaries_of import (
     case,
     conference,
     day,
+    lives,
     programme,
     victim,
 )
@@ -174,6 +177,57 @@ def test_the_population_has_one_row_for_each_child() -> None:
     ]
     assert [row.summary for row in population(Dataset(rows), Q4)] == [rows[2]]
     assert [row.summary for row in population(Dataset(rows[:2]), Q4)] == [rows[1]]
+
+
+def test_accommodation_is_that_of_the_first_and_the_last_day() -> None:
+    """Given intervals at the edges of a programme, then each counts until its last day, and one without a verdict spoils the others."""
+    ends, begins = {"since": day("2019-01-01"), "until": day("2026-01-01")}, {"since": day("2026-03-01")}
+    cases = [case("YC", programme=programme("youth_caution")) for _ in range(4)]
+    first, last, both, none = cases
+    found = ask(
+        "kpi1",
+        *cases,
+        lives(first, {"accommodation": "OTHER", **ends}),
+        lives(last, {"accommodation": "OTHER", **begins}, {"accommodation": "OTHER", "until": day("2026-02-28")}),
+        lives(both, {"accommodation": "AT_HOME"}),
+        lives(both, {"accommodation": "FOSTER_CARE_LA", "suitable": False, **begins}, person=uuid4()),
+        lives(none, {"provision": "COLLEGE"}),
+    )
+    counted = {name: value for name, value in found.items() if name.endswith(("_start", "_end"))}
+    assert found["children"] == 4
+    assert counted == {
+        "suitable_at_start": 3,
+        "unsuitable_at_start": 0,
+        "not_recorded_at_start": 1,
+        "suitable_at_end": 1,
+        "unsuitable_at_end": 1,
+        "not_recorded_at_end": 2,
+    }
+    assert found["by_type"]["end"]["parents"] == found["by_type"]["end"]["foster_care"]
+    assert found["by_type"]["end"]["parents"] == {"children": 1, "suitable": 0, "unsuitable": 1}
+
+
+def test_hours_are_those_of_all_provisions_and_weighed_by_school_age() -> None:
+    """Given two provisions of 8 and 9 hours, then a child above school age is full-time, one of it part-time, and one not known neither."""
+    ages = (day("2026-03-01"), day("2026-02-28"), None)
+    cases = [case("YC", programme=programme("youth_caution"), school_age_until=until) for until in ages]
+    items = [
+        {"provision": "COLLEGE", "hours_offered": Decimal(8)},
+        {"provision": "EMPLOYMENT", "hours_offered": Decimal(9)},
+    ]
+    found = ask("kpi2", *cases, *(lives(one, *items) for one in cases))
+    at_end = {label: n["children"] for label, n in found["by_time_offered"]["end"].items()}
+    assert at_end == {"full_time": 1, "part_time": 1}
+    assert [n["children"] for n in found["by_school_age"]["end"].values()] == [1, 1, 1]
+    assert [n["children"] for n in found["hours_offered"]["end"].values()] == [0, 3, 0]
+    assert not any(n["children"] for n in found["hours_attended"]["end"].values())
+
+
+@pytest.mark.parametrize(("name", "codes"), [("accommodation_types", Accommodation), ("provision_types", Provision)])
+def test_each_code_counts_in_one_group(name: str, codes: Any) -> None:
+    """Given a code of a circumstance, then one type or provision of the returns has it."""
+    grouped = [code for group in POLICY.on(Q4.last).table(name).values() for code in group]
+    assert sorted(grouped) == sorted(get_args(codes))
 
 
 def test_serious_violence_needs_category_score_and_a_caution() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from services.trade.summary import Summary
 from services.trade.vocabulary import OffenceCategory
 from shared.domain.policy import PolicyBook
 from tests.policy_books import with_entry
-from tests.unit.reporting.summaries_of import case, day, programme
+from tests.unit.reporting.summaries_of import case, day, lives, programme
 
 Q4: Final = Period(date(2026, 1, 1), date(2026, 3, 31))
 
@@ -47,6 +48,9 @@ def counts(measure: str, *summaries: Summary) -> Asked:
 CHILD: Final = uuid4()
 TWICE: Final = (case(code="21", child=CHILD, intervened=True), case("YCC", ended="2026-03-01", child=CHILD))
 PROGRAMME: Final = case("YC", programme=programme("youth_caution", age=15))
+SCHOOL: Final = {"provision": "MAINSTREAM_SCHOOL", "hours_offered": Decimal(20), "hours_attended": Decimal(20)}
+TAUGHT: Final = case("YC", programme=programme("youth_caution"), school_age_until=day("2025-06-27"))
+PUPIL: Final = (TAUGHT, lives(TAUGHT, SCHOOL, {"accommodation": "OTHER"}))
 ROBBERY: Final = case("YCC", category=OffenceCategory.ROBBERY, yjb_score=5, age=15)
 
 
@@ -102,6 +106,10 @@ TABLE: Final = {
     "serious_violence_disposals": Moved(["YC"], counts("kpi9", ROBBERY)),
     "age_bands": Moved({"10-14": [10, 14], "15-17": [15, 17]}, counts("kpi9", ROBBERY)),
     "programme_age_bands": Moved({"10-15": [10, 15], "16-17": [16, 17]}, counts("kpi6_yjb", PROGRAMME)),
+    "accommodation_types": Moved({"other": []}, counts("kpi1", *PUPIL)),
+    "provision_types": Moved({"school": []}, counts("kpi2", *PUPIL)),
+    "full_time_hours": Moved({"above_school_age": 21}, counts("kpi2", *PUPIL)),
+    "ete_hours": Moved({"1-20": 1, "21-24": 21, "25-or-more": 25}, counts("kpi2", *PUPIL)),
     "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
     "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
     "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),

@@ -1,0 +1,152 @@
+"""How the children of the population lived when their programmes started and ended: the measures of accommodation and of education, training and employment."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+from services.disposal.summary import DisposalSummary
+from services.people.summary import CircumstanceSummary, PersonSummary
+from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.kpi6 import COLUMNS
+from services.reporting.measures.period import Period
+from services.reporting.measures.programmes import Programme, population, programme_ends
+from shared.domain.policy import Policy
+
+MOMENTS: Final = ("start", "end")
+VERDICTS: Final = ("suitable", "unsuitable", "not_recorded")
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What is recorded of a child on a day."""
+
+    child: DisposalSummary
+    on: date
+    items: tuple[CircumstanceSummary, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Suitable only if each item is: one of which nobody has said so makes it unsuitable."""
+        return "not_recorded" if not self.items else VERDICTS[not all(item.suitable for item in self.items)]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A child of the population, when the programme started and when it ended."""
+
+    programme: Programme
+    at: Mapping[str, Then]
+
+    @property
+    def summary(self) -> DisposalSummary:
+        return self.programme.summary
+
+
+Labels = Callable[[Then, Policy], Iterable[str]]
+"""Which of the labels of a table a child has then."""
+
+
+def codes_in_groups(field: str, groups: str) -> Labels:
+    """Label a child by the groups, a value of policy, of the codes that it has in this field."""
+
+    def labels(then: Then, policy: Policy) -> Iterable[str]:
+        codes = {getattr(item, field) for item in then.items}
+        return [group for group, members in policy.table(groups).items() if codes & set(members)]
+
+    return labels
+
+
+def _select(field: str, dataset: Dataset, period: Period) -> list[Standing]:
+    items: dict[object, list[CircumstanceSummary]] = {}
+    for person in dataset.all_of(PersonSummary):
+        items.setdefault(person.subject, []).extend(
+            item for item in person.circumstances if getattr(item, field) is not None
+        )
+
+    def then(child: DisposalSummary, on: date) -> Then:
+        recorded = (item for item in items.get(child.subject, ()) if item.since <= on <= (item.until or date.max))
+        return Then(child, on, tuple(recorded))
+
+    return [
+        Standing(
+            row, dict(zip(MOMENTS, (then(row.summary, row.starts_on), then(row.summary, row.ended_on)), strict=True))
+        )
+        for row in population(dataset, period)
+    ]
+
+
+def _count(rows: Sequence[Standing]) -> dict[str, int]:
+    verdicts = {f"{verdict}_at_{moment}": (verdict, moment) for moment in MOMENTS for verdict in VERDICTS}
+    return {"children": len(rows)} | {
+        name: sum(row.at[moment].verdict == verdict for row in rows) for name, (verdict, moment) in verdicts.items()
+    }
+
+
+def _aggregate(
+    tables: Mapping[str, tuple[str | Sequence[str], Labels]], rows: Sequence[Standing], dataset: Dataset, period: Period
+) -> dict[str, Any]:
+    """Count by verdict: all, by kind of order, and for each table by the labels that a child has then."""
+    policy = dataset.policy.on(period.last)
+
+    def counted(labels: Labels, label: str, moment: str) -> dict[str, int]:
+        found = [row.at[moment].verdict for row in rows if label in labels(row.at[moment], policy)]
+        return {"children": len(found), "suitable": found.count("suitable"), "unsuitable": found.count("unsuitable")}
+
+    return {
+        **_count(rows),
+        "by_order": {column: _count([row for row in rows if row.programme.column == column]) for column in COLUMNS},
+        **{
+            table: {
+                moment: {
+                    label: counted(labels, label, moment)
+                    for label in (policy.table(names) if isinstance(names, str) else names)
+                }
+                for moment in MOMENTS
+            }
+            for table, (names, labels) in tables.items()
+        },
+    }
+
+
+def measure_of(
+    field: str, tables: Mapping[str, tuple[str | Sequence[str], Labels]], *, columns: Mapping[str, str], **more: Any
+) -> Measure[Standing]:
+    """Return the measure of the circumstances that have this field; a table's labels are listed, or are those of a value of policy."""
+    described = {
+        f"{verdict}_at_{moment}": f"of these, {_SAID[verdict]} {_WHEN[moment]}"
+        for moment in MOMENTS
+        for verdict in VERDICTS
+    }
+    return Measure(
+        reads=frozenset({"disposal", "people"}),
+        days=programme_ends,
+        select=partial(_select, field),
+        aggregate=partial(_aggregate, tables),
+        needs_subjects=True,
+        groupings={"area": lambda row: row.summary.counted_in},
+        small_numbers="exact: as KPI 6, which the Youth Justice Board asks for by team and quarter, and publishes",
+        columns={
+            "children": "children of whom a programme ended in the period, each once",
+            **described,
+            "by_order": "the same by the kind of disposal",
+            **columns,
+        },
+        **more,
+    )
+
+
+_SAID: Final = {
+    "suitable": "with a record, each of them suitable,",
+    "unsuitable": "with one that is not suitable or not said to be,",
+    "not_recorded": "without any record",
+}
+_WHEN: Final = {"start": "when the programme started", "end": "when it ended"}
+
+POPULATION: Final = (
+    " The population of the Youth Justice Board, by its public SQL (snapshot of August 2026): of each child the programme, by the inclusion"
+    " of kpi6_yjb, with the most serious outcome, then the latest. What is recorded from a day counts until its last day,"
+    " included, under every id of the child. A child is suitable then only if each of its records is. Inferred: start and end"
+    " are the first and the last day of the programme, and a child without a record is neither suitable nor unsuitable."
+)
