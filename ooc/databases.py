@@ -1,28 +1,17 @@
 """What commands ask of databases, and what they say if that cannot be done."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import asyncpg
 
 from ooc.options import fail
 from services.system.addresses import NoSystem
-from shared.servers.database import Connection
+from shared.servers.database import connected
 from shared.servers.settings import NoPassword
 
 T = TypeVar("T")
-
-
-@asynccontextmanager
-async def connected(address: str, **options: Any) -> AsyncIterator[Connection]:
-    """Yield a connection, which ends with the body. Raises what connecting raises."""
-    connection = await asyncpg.connect(address, **{"timeout": 60} | options)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def fetch(address: str, statement: str, *arguments: object) -> list[asyncpg.Record]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from ooc.databases import connected, result_of
+from ooc.databases import result_of
 from ooc.evidence.verification import owner_database_url, stores
 from ooc.options import AsJson, DryRun, Yes, fail
 from ooc.tables import OUT, show, table
@@ -16,7 +16,7 @@ from services.notifications.times import opening_of_next_day
 from shared.messaging.consumer.decisions import release_gap, release_quarantined, request_retry
 from shared.messaging.consumer.quarantine import QuarantinedStream, quarantined_streams
 from shared.runtime.privileges import RoleKind, role_name
-from shared.servers.database import WRITABLE, Connection, database_dsn
+from shared.servers.database import WRITABLE, Connection, connected, database_dsn
 
 T = TypeVar("T")
 

@@ -32,7 +32,7 @@ class SealedFile:
 
 
 class _Hashed:
-    """A file that is written, with the digest and number of its bytes."""
+    """A file that is written or read, with the digest and number of its bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -40,9 +40,17 @@ class _Hashed:
         self.size = 0
 
     def write(self, data: bytes) -> int:
+        self._count(data)
+        return self._file.write(data)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._count(data)
+        return data
+
+    def _count(self, data: bytes) -> None:
         self.digest.update(data)
         self.size += len(data)
-        return self._file.write(data)
 
     def flush(self) -> None:
         self._file.flush()
@@ -85,19 +93,6 @@ def seal(reader: IO[bytes], path: Path, recipient: Any) -> SealedFile:
     return SealedFile(path.name, hashed.digest.hexdigest(), hashed.size)
 
 
-class _Signed:
-    """A file that is read, with the digest of its bytes."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self.digest.update(data)
-        return data
-
-
 @contextmanager
 def opened(path: Path, identity: Any, sha256: str) -> Iterator[IO[bytes]]:
     """Yield the decrypted bytes of a file, to be read once to their end.
@@ -110,7 +105,7 @@ def opened(path: Path, identity: Any, sha256: str) -> Iterator[IO[bytes]]:
     def decrypt() -> None:
         try:
             with path.open("rb") as file, os.fdopen(write, "wb") as out:
-                signed = _Signed(file)
+                signed = _Hashed(file)
                 pyrage.decrypt_io(signed, out, [identity])
                 while signed.read(1 << 20):
                     pass  # what follows the end

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Final
 import asyncpg
 import typer
 
-from ooc.databases import connected
 from ooc.options import AsJson, DryRun, fail
 from ooc.tables import OUT, say, show, table
 from services.console.plain_text import moment
@@ -25,7 +24,7 @@ from services.system.addresses import VAR, written
 from services.system.registry import DECIDING
 from shared.domain.sealing import DataKey, key_ids_in
 from shared.privacy.keyring import DERIVE, InvalidKeyEncryptionKeys, KeyEncryptionKeys, UnusableKey
-from shared.servers.database import WRITABLE, Connection, as_role, database_dsn
+from shared.servers.database import WRITABLE, Connection, as_role, connected, database_dsn
 from shared.servers.settings import NoPassword, Settings
 
 PAGE: Final = 500

@@ -16,7 +16,7 @@ from ooc.backup.base_backup import program_of
 from ooc.backup.expiry import name_of, require_log, segment_of
 from ooc.backup.manifest import Manifest, backups_in, origin_of_backups, removed_backups, require_whole, root_of
 from ooc.backup.sealed import BadBackup
-from ooc.databases import connected, fetch
+from ooc.databases import fetch
 from ooc.restore.forgotten import Forgotten, forget_again
 from ooc.restore.later import take_later
 from ooc.restore.loss import roots_of
@@ -36,7 +36,7 @@ from shared.evidence.witnessed import seen_checkpoint
 from shared.privacy.signed_note import SigningKeys, VerifierKey
 from shared.runtime.provision import KEYRING_DATABASE, ProvisionFailed, every_database
 from shared.runtime.provision import databases as provision_all
-from shared.servers.database import Connection, as_role, database_dsn, without_password
+from shared.servers.database import Connection, as_role, connected, database_dsn, without_password
 from shared.servers.kafka import Kafka
 from tools.local.child_process import run
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from ooc.tables import complain
@@ -13,30 +15,7 @@ LOOK_SECONDS: Final = 10.0
 """Seconds between two looks for new alarms while `ooc up` runs: each look asks every API for its status."""
 
 
-COMMANDS: Final[Mapping[str, str]] = {
-    "gap": "ooc gaps list",
-    "parked_long": "ooc reactions list",
-    "relay_stuck": "ooc status",
-    "message_dead": "ooc messages list --state FAILED",
-    "webhook_dead": "ooc webhooks list",
-    **dict.fromkeys(
-        ("poison", "unreadable_record", "foreign_record", "forked", "broken_chain"),
-        "ooc quarantine list",
-    ),
-    **dict.fromkeys(
-        (
-            "lost_tail",
-            "surplus",
-            "topic_behind_consumer",
-            "topic_ahead_of_event_store",
-            "log_behind_witness",
-            "event_store_gap",
-            "key_missing",
-            "wrong_partitions",
-        ),
-        "ooc verify",
-    ),
-}
+COMMANDS: Final[Mapping[str, str]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """The command that shows more of an alarm, by its name."""
 
 HELD: Final = frozenset({"ooc quarantine list", "ooc gaps list"})

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -34,7 +35,7 @@ from shared.event_store import RecordedEvent
 from shared.messaging.projection_consumer import progress
 from shared.runtime.garbage_collection import exempt_from_collection
 from shared.runtime.grants import grant_privileges
-from shared.servers.database import WRITABLE, Connection
+from shared.servers.database import WRITABLE, Connection, connected
 
 SHADOW: Final = "rebuild"
 """The schema of the shadow tables."""
@@ -55,6 +56,8 @@ LOCK_MILLISECONDS: Final = 500
 so that a read which has yet to lock another table never pays for a deadlock."""
 
 EXAMPLES: Final = 20
+
+_connected: Final = partial(connected, timeout=30, target_session_attrs=WRITABLE)
 
 _EVENTS: Final = "select position, recorded_at, stream, version, event_id, type, home, hash, body from event"
 _RANGE: Final = f"""
@@ -212,15 +215,6 @@ def _read(row: asyncpg.Record) -> Fact:
         return projector.read(RecordedEvent(**row))
     except UnknownEvent as error:
         raise CannotRebuild(f"{row['stream']} version {row['version']} cannot be read: {error}") from error
-
-
-@asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(dsn, timeout=30, target_session_attrs=WRITABLE)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager

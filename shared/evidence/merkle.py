@@ -7,7 +7,6 @@ the hashes of 256 neighbouring complete subtrees of 256^level entries each; the 
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 HEIGHT: Final = 8
@@ -49,19 +48,6 @@ class Span(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Subtree:
-    """A complete subtree: 2^height entries, the index counted in such subtrees."""
-
-    height: int
-    index: int
-
-    @property
-    def tile(self) -> TileId:
-        level = self.height // HEIGHT
-        return TileId(level, (self.index << (self.height % HEIGHT)) // WIDTH)
-
-
 class _Hashes:
     """The hashes of subtrees from tiles, each computed once."""
 
@@ -71,7 +57,7 @@ class _Hashes:
 
     def of(self, span: Span) -> bytes:
         """Hash a subtree. Raises KeyError for a tile that is not there, `IncompleteTile` for one that ends before."""
-        *left, digest = [self._complete(subtree.height, subtree.index) for subtree in _cover(span)]
+        *left, digest = [self._complete(height, index) for height, index in _cover(span)]
         for other in reversed(left):
             digest = hash_node(other, digest)
         return digest
@@ -238,7 +224,11 @@ def proofs(tiles: Tiles, paths: Iterable[Sequence[Span]]) -> list[list[bytes]]:
 
 def tiles_of(spans: Iterable[Span]) -> set[TileId]:
     """List the tiles that the hashes of these subtrees need."""
-    return {subtree.tile for span in spans for subtree in _cover(span)}
+    return {
+        TileId(height // HEIGHT, (index << (height % HEIGHT)) // WIDTH)
+        for span in spans
+        for height, index in _cover(span)
+    }
 
 
 def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
@@ -291,12 +281,15 @@ def _split(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def _cover(span: Span) -> Iterator[_Subtree]:
-    """Yield the complete subtrees that make up a subtree, from left to right, each smaller than the one before."""
+def _cover(span: Span) -> Iterator[tuple[int, int]]:
+    """Yield the complete subtrees that make up a subtree, from left to right, each smaller than the one before.
+
+    One of height h is of 2^h entries; its index counts such subtrees.
+    """
     begin, rest = span.begin, span.end - span.begin
     while rest:
         height = rest.bit_length() - 1
-        yield _Subtree(height, begin >> height)
+        yield height, begin >> height
         begin += 1 << height
         rest -= 1 << height
 

@@ -19,8 +19,7 @@ from shared.messaging.consumer.alarms import log_alarms
 from shared.observing.latency import recording_latency
 from shared.observing.progress import recording_progress
 from shared.privacy.keyring import KeyEncryptionKeys, PostgresKeyring
-from shared.runtime.keyring_watch import watch_keyring
-from shared.runtime.missing_keys import MissingKeys
+from shared.runtime.keyring_watch import MissingKeys, watch_keyring
 from shared.runtime.privileges import RoleKind, role_name
 from shared.servers.database import Pool, create_pool
 from shared.servers.settings import Settings

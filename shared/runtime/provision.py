@@ -29,7 +29,7 @@ from shared.runtime.privileges import (
     RoleKind,
     Schema,
 )
-from shared.servers.database import Connection, database_dsn, database_of, retry_for, writable_host
+from shared.servers.database import Connection, connected, database_dsn, database_of, retry_for, writable_host
 from shared.servers.kafka import PARTITIONS, PROVISIONER, Kafka, administering
 from shared.servers.settings import Settings
 
@@ -51,8 +51,7 @@ async def databases(
     """
     wanted = list(wanted)
     admin_url = await retry_for(lambda: writable_host(database_dsn(admin_url, "postgres")), 60)
-    connection = await asyncpg.connect(admin_url, timeout=10)
-    try:
+    async with connected(admin_url, timeout=10) as connection:
         # Two provisioners at once take turns.
         await connection.execute("select pg_advisory_lock(7350713001)")
         await create_roles(connection, [schema for _, schema in wanted], passwords)
@@ -67,21 +66,15 @@ async def databases(
             await _settle(database_dsn(admin_url, name), name, schema)
             if KEYRING in schema.parts:
                 await _name_key_holders(database_dsn(admin_url, name), [schema for _, schema in wanted])
-    finally:
-        await connection.close()
 
 
 async def _settle(dsn: str, name: str, schema: Schema) -> None:
-    connection = await asyncpg.connect(dsn, timeout=10)
-    try:
-        async with connection.transaction():
-            if EVENT_STORE in schema.parts:
-                await _name_service(connection, name, schema.service)
-            await grant_privileges(connection, name, schema)
-            if KEYRING in schema.parts:
-                await revoke_advisory_locks(connection)
-    finally:
-        await connection.close()
+    async with connected(dsn, timeout=10) as connection, connection.transaction():
+        if EVENT_STORE in schema.parts:
+            await _name_service(connection, name, schema.service)
+        await grant_privileges(connection, name, schema)
+        if KEYRING in schema.parts:
+            await revoke_advisory_locks(connection)
 
 
 async def _name_service(connection: Connection, name: str, service: str | None) -> None:
@@ -96,13 +89,10 @@ async def _name_key_holders(dsn: str, schemas: Sequence[Schema]) -> None:
     holders = [
         schema.roles[RoleKind.API] for schema in schemas if schema.keyring_use.get(RoleKind.API) is RoleKind.SEALING
     ]
-    connection = await asyncpg.connect(dsn, timeout=10)
-    try:
+    async with connected(dsn, timeout=10) as connection:
         await connection.execute(
             "insert into key_holder (role) select unnest($1::text[]) on conflict do nothing", holders
         )
-    finally:
-        await connection.close()
 
 
 async def _migrate(dsn: str, folders: Sequence[Path]) -> None:
@@ -154,12 +144,9 @@ async def schema_state(dsn: str, schema: Schema) -> SchemaState:
     own = {path.name.partition("_")[0] for part in schema.parts for path in part.migrations.glob("*.sql")}
     applied: set[str] = set()
     with contextlib.suppress(asyncpg.InvalidCatalogNameError):
-        connection = await asyncpg.connect(dsn, timeout=10)
-        try:
+        async with connected(dsn, timeout=10) as connection:
             with contextlib.suppress(asyncpg.UndefinedTableError):
                 applied = {row[0] for row in await connection.fetch("select version from schema_migrations")}
-        finally:
-            await connection.close()
     newest = max(own)
     return SchemaState(
         database_of(dsn),

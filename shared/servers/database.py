@@ -121,6 +121,16 @@ async def _connect_to_writable(address: str, **options: Any) -> tuple[str, Conne
     return end, connection
 
 
+@asynccontextmanager
+async def connected(address: str, **options: Any) -> AsyncIterator[Connection]:
+    """Yield a connection, which ends with the body. Raises what connecting raises."""
+    connection = await asyncpg.connect(address, **{"timeout": 60} | options)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 async def _connect_for_pool(dsn: str | None = None, **options: Any) -> Connection:
     return (await _connect_to_writable(dsn or "", **options))[1]
 

@@ -68,7 +68,6 @@ async def release_quarantined(
 
     The later ones stay, and the consumer tries them next. Raises `NothingHeld`; ValueError without actor or reason.
     """
-    _check(actor, reason)
     async with connection.transaction():
         await lock_stream(connection, consumer, stream)
         rows = await connection.fetch(_SKIPPED, consumer, stream, through_offset)
@@ -90,7 +89,6 @@ async def release_gap(connection: Connection, consumer: str, stream: str, *, act
 
     Raises `NothingHeld` if nothing is missing; ValueError without actor or reason.
     """
-    _check(actor, reason)
     async with connection.transaction():
         await lock_stream(connection, consumer, stream)
         row = await connection.fetchrow(
@@ -109,7 +107,6 @@ async def release_gap(connection: Connection, consumer: str, stream: str, *, act
 
 async def request_retry(connection: Connection, consumer: str, stream: str, *, actor: str, reason: str) -> Decision:
     """Ask the consumer to try a stream again, which it does within a second. Raises `NothingHeld` or ValueError."""
-    _check(actor, reason)
     async with connection.transaction():
         row = await connection.fetchrow(_ASK_RETRY, consumer, stream)
         if row is None:
@@ -122,34 +119,26 @@ async def acknowledge_alarm(
     connection: Connection, consumer: str, name: str, place: str, *, actor: str, reason: str
 ) -> Decision:
     """Clear an alarm that is not cleared automatically. Raises `NothingHeld` or ValueError."""
-    _check(actor, reason)
     async with connection.transaction():
         detail = await connection.fetchval(
             "select detail from alarm where consumer = $1 and name = $2 and place = $3 for update",
             *(consumer, name, place),
         )
-        if detail is None:
-            raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
         await clear_alarm(connection, consumer, name, place)
-        decided = ("acknowledge", place, None, None, None, None, None, name, detail, False, actor, reason)
-        return await _record(connection, consumer, *decided)
+        return await _record_of_alarm(connection, consumer, name, place, "acknowledge", detail, actor, reason)
 
 
 async def attend_alarm(
     connection: Connection, consumer: str, name: str, place: str, *, actor: str, reason: str
 ) -> Decision:
     """Store who attends to an alarm, which stays open. Raises `NothingHeld` or ValueError."""
-    _check(actor, reason)
     async with connection.transaction():
         detail = await connection.fetchval(
             "update alarm set attended_by = $4, attended_at = clock_timestamp()"
             " where consumer = $1 and name = $2 and place = $3 returning detail",
             *(consumer, name, place, actor),
         )
-        if detail is None:
-            raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
-        decided = ("attend", place, None, None, None, None, None, name, detail, False, actor, reason)
-        return await _record(connection, consumer, *decided)
+        return await _record_of_alarm(connection, consumer, name, place, "attend", detail, actor, reason)
 
 
 async def decisions(connection: Connection) -> list[Decision]:
@@ -175,11 +164,6 @@ def _of(row: Any) -> tuple[Any, ...]:
     return row["topic"], row["partition"], row["offset"], row["cause"], row["error"]
 
 
-def _check(actor: str, reason: str) -> None:
-    if not actor.strip() or not reason.strip():
-        raise ValueError("say who decides, and why: the decision is recorded for ever")
-
-
 async def _skip_to(connection: Connection, consumer: str, stream: str, version: int, hash_: bytes | None) -> bool:
     """Move the progress of a stream to a version that was not applied; return whether it was less before."""
     seen = "select version from seen where consumer = $1 and stream = $2"
@@ -192,7 +176,18 @@ async def _skip_to(connection: Connection, consumer: str, stream: str, version: 
     return True
 
 
+async def _record_of_alarm(
+    connection: Connection, consumer: str, name: str, place: str, action: str, detail: str | None, *by: str
+) -> Decision:
+    if detail is None:
+        raise NothingHeld(f"no alarm {name} of {consumer} stands at {place}")
+    decided = (action, place, None, None, None, None, None, name, detail, False, *by)
+    return await _record(connection, consumer, *decided)
+
+
 async def _record(connection: Connection, *values: Any) -> Decision:
     *before, actor, reason = values
+    if not actor.strip() or not reason.strip():
+        raise ValueError("say who decides, and why: the decision is recorded for ever")
     row = await connection.fetchrow(_RECORD, *before, whole_text(actor, 200), whole_text(reason, 1000))
     return Decision(**row)
