@@ -5,9 +5,11 @@ from datetime import date
 from uuid import UUID
 
 from services.referral.domain.state import Referral
+from services.referral.policy import POLICY
 from services.trade.summary import Summary, common_fields
 from services.trade.victims import INFORMED, REFERRED, TOLD, first_day
-from services.trade.vocabulary import Topic, TriageOutcome
+from services.trade.vocabulary import OutcomeCode, Topic, TriageOutcome
+from shared.domain.dates import local_day
 from shared.domain.envelope import Fact
 from shared.domain.messages import ValueObject
 
@@ -32,14 +34,25 @@ class Advice(ValueObject):
     minutes: int | None = None
 
 
+class CrimeOutcome(ValueObject):
+    """A Home Office outcome that stands, and the day on which it was assigned."""
+
+    code: OutcomeCode
+    on: date
+
+
 class ReferralSummary(Summary):
-    """The days on which an incident was reported and first triaged, and the advice that was given. A reopened referral keeps its first triage."""
+    """The days on which an incident was reported and first triaged, the advice that was given, and the outcomes. A reopened referral keeps its first triage."""
 
     reported_on: date
     triaged_on: date | None = None
     triage_outcome: TriageOutcome | None = None
     victims: tuple[VictimWishes, ...] = ()
     advice: tuple[Advice, ...] = ()
+    outcome: CrimeOutcome | None = None
+    """The outcome of the crime: the highest."""
+    outcomes: tuple[CrimeOutcome, ...] = ()
+    """Those of its suspects."""
 
 
 def summary(state: Referral, first: Fact) -> ReferralSummary:
@@ -53,7 +66,19 @@ def summary(state: Referral, first: Fact) -> ReferralSummary:
         triage_outcome=state.triages[-1].outcome if state.triages else None,
         victims=tuple(_wishes(state)),
         advice=tuple(Advice(on=on, topic=given.topic, minutes=given.minutes) for on, given in state.advice),
+        outcome=None if (code := state.outcome(POLICY.on)) is None else _outcome(state, code),
+        outcomes=tuple(
+            _outcome(state, code, person)
+            for person, code in state.outcomes(POLICY.on).items()
+            if person != state.referral_id
+        ),
     )
+
+
+def _outcome(state: Referral, code: OutcomeCode, suspect: UUID | None = None) -> CrimeOutcome:
+    """Return an outcome of a suspect, or of the crime, with the day on which it was assigned last."""
+    assigned = [one.at for one in state.assigned.values() if one.code is code and suspect in {None, one.suspect}]
+    return CrimeOutcome(code=code, on=local_day(max(assigned)))
 
 
 def _wishes(state: Referral) -> Iterator[VictimWishes]:

@@ -94,6 +94,7 @@ NAMES: Final = {
     "kpi9": "KPI9 (serious violence)",
     "kpi10": "KPI10 (victims)",
     "kpi10_yjb": "KPI10 as the Youth Justice Board counts it",
+    "outcomes": "Outcomes of crimes by Home Office code",
     "disproportionality": "Ethnic groups (disproportionality)",
 }
 """Measures whose own names say little."""

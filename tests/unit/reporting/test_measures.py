@@ -14,7 +14,7 @@ from services.disposal.domain.state import FailedDiversion
 from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
 from services.people.events import Accommodation, Provision
-from services.referral.summary import Advice, ReferralSummary
+from services.referral.summary import Advice, CrimeOutcome, ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
@@ -22,7 +22,7 @@ from services.reporting.measures.policy import POLICY
 from services.reporting.measures.programmes import population
 from services.reporting.queries.csv_export import as_csv
 from services.trade.summary import LapsedDuty
-from services.trade.vocabulary import OffenceCategory, SessionKind, Topic
+from services.trade.vocabulary import OffenceCategory, OutcomeCode, SessionKind, Topic
 from shared.domain.messages import ValueObject
 from shared.domain.policy import NoPolicy
 from tests.in_memory_reporting import measure_facts
@@ -228,6 +228,23 @@ def test_each_code_counts_in_one_group(name: str, codes: Any) -> None:
     """Given a code of a circumstance, then one type or provision of the returns has it."""
     grouped = [code for group in POLICY.on(Q4.last).table(name).values() for code in group]
     assert sorted(grouped) == sorted(get_args(codes))
+
+
+def test_a_crime_has_one_outcome_and_each_suspect_another() -> None:
+    """Given a referral with two outcomes, and disposals with and without a referral, then only the latter is a crime of its own."""
+    first, second = (
+        CrimeOutcome(code=OutcomeCode(code), on=day(on)) for code, on in (("8", "2026-01-05"), ("15", "2026-03-31"))
+    )
+    referral = ReferralSummary(
+        stream=uuid4(), home=uuid4(), reported_on=day("2026-01-02"), outcome=first, outcomes=(first, second)
+    )
+    carried, alone = case("YRD", code="8", referral_id=referral.stream), case(code="15", code_on="2026-01-31")
+    annulled = case("YC", code="3", taken_back_on=day("2026-03-01"))
+    found = ask("outcomes", referral, carried, alone, annulled, case(code="15", code_on="2026-04-01"))
+    assert (found["crimes"], found["suspects"]) == (2, 3)
+    assert found["by_quarter"] == {"2025-26-Q4": {"crimes": 2, "suspects": 3}}
+    assert found["by_code"]["15"] == {"crimes": 1, "suspects": 2}
+    assert found["by_code"]["3"] == {"crimes": 0, "suspects": 0}
 
 
 def test_serious_violence_needs_category_score_and_a_caution() -> None:

@@ -1,0 +1,84 @@
+"""The outcomes of crimes, by the code of the Home Office."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from services.disposal.summary import DisposalSummary, OutcomeSummary
+from services.referral.summary import CrimeOutcome, ReferralSummary
+from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.period import Period, quarter
+from services.trade.summary import Summary
+from services.trade.vocabulary import OutcomeCode
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeOf:
+    """An outcome of a crime, or of one of its suspects: `whose` says which."""
+
+    summary: Summary
+    whose: str
+    outcome: CrimeOutcome | OutcomeSummary
+
+
+def _outcomes_of(summary: Summary) -> Iterator[OutcomeOf]:
+    """Yield the outcomes of a referral; or of a disposal that follows from none, which is a crime of one suspect."""
+    crime: CrimeOutcome | OutcomeSummary | None = None
+    suspects: Sequence[CrimeOutcome | OutcomeSummary] = ()
+    if isinstance(summary, ReferralSummary):
+        crime, suspects = summary.outcome, summary.outcomes
+    elif isinstance(summary, DisposalSummary) and summary.follows is None and summary.outcome is not None:
+        crime, suspects = summary.outcome, (summary.outcome,)
+    if crime is not None:
+        yield OutcomeOf(summary, "crimes", crime)
+    yield from (OutcomeOf(summary, "suspects", outcome) for outcome in suspects)
+
+
+def outcome_days(summary: Summary) -> list[date]:
+    """Return the days on which outcomes were assigned, as the days of a measure."""
+    return [row.outcome.on for row in _outcomes_of(summary)]
+
+
+def select_outcomes(dataset: Dataset, period: Period) -> list[OutcomeOf]:
+    """Select the outcomes that stand and were assigned in the period."""
+    return [row for summary in dataset.summaries for row in _outcomes_of(summary) if row.outcome.on in period]
+
+
+def _count(rows: Sequence[OutcomeOf]) -> dict[str, int]:
+    return {whose: sum(row.whose == whose for row in rows) for whose in ("crimes", "suspects")}
+
+
+def aggregate(rows: Sequence[OutcomeOf], _dataset: Dataset, _period: Period) -> dict[str, Any]:
+    """Count crimes and suspects, also by code and by quarter."""
+    quarters = sorted({quarter(row.outcome.on) for row in rows})
+    return {
+        **_count(rows),
+        "by_code": {code.value: _count([row for row in rows if row.outcome.code is code]) for code in OutcomeCode},
+        "by_quarter": {name: _count([row for row in rows if quarter(row.outcome.on) == name]) for name in quarters},
+    }
+
+
+MEASURE: Final = Measure(
+    name="outcomes",
+    version="1",
+    definition=(
+        "Crimes and suspects by the Home Office outcome that stands, by the day on which it was assigned. A crime has one"
+        " outcome: of several suspects' that which stands highest in the order of the referral's policy. Each suspect has one too; an outcome"
+        " without a suspect is the crime's alone. A disposal that follows from no referral is a crime of one suspect. What an"
+        " annulled disposal carried counts no more. Adults are suspects as children are."
+    ),
+    source="Home Office Counting Rules, section H; the order is a proposed local value, to be confirmed before real use",
+    reads=frozenset({"disposal", "referral"}),
+    days=outcome_days,
+    select=select_outcomes,
+    aggregate=aggregate,
+    groupings={"area": lambda row: row.summary.counted_in},
+    small_numbers="exact: the Home Office asks for them by force and code, and publishes them; no person's attribute is told",
+    columns={
+        "crimes": "crimes with an outcome",
+        "suspects": "suspects with an outcome",
+        "by_code": "both, by the code of the outcome",
+        "by_quarter": "both, by quarter (Q1 is April to June)",
+    },
+)
