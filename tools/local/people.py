@@ -1,6 +1,9 @@
 """The people whom the sign-in page of the development issuer offers: one for each role, and a second if two must act."""
 
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from shared.domain.ids import derived_uuid
@@ -20,7 +23,7 @@ class Person:
     """What the role does, for the page."""
     number: int = 1
     organisation: str = TEAM
-    also: tuple[str, ...] = ()
+    also: Sequence[str] = ()
     """Further roles."""
 
     @property
@@ -49,22 +52,9 @@ class Person:
         }
 
 
-PEOPLE: Final = (
-    Person("Sam Okafor", "SAFE_SCHOOLS_OFFICER", "takes in referrals from schools, triages and advises"),
-    Person("Nia Brandt", "SAFE_SCHOOLS_OFFICER", "the same, at another school", number=2),
-    Person("Iris Duarte", "INTERNET_SAFETY_OFFICER", "takes in what happened online"),
-    Person("Ravi Menon", "YJS_CASE_MANAGER", "carries cautions and their conditions"),
-    Person("Grace Lund", "RJ_FACILITATOR", "prepares and holds restorative conferences"),
-    Person("Ken Abara", "RJ_FACILITATOR", "the same, and works at a school", 2, also=("SAFE_SCHOOLS_OFFICER",)),
-    Person("Tom Achterberg", "POLICE_DECISION_MAKER", "decides the disposal"),
-    Person("Elin Sorby", "POLICE_DECISION_MAKER", "decides where the first may not", number=2),
-    Person("Hanna Weiss", "SUPERVISOR", "oversees all of it, and signs what needs a second person"),
-    Person("Owen Pryce", "SUPERVISOR", "a second supervisor, for what the first may not sign alone", number=2),
-    Person("Leila Haddad", "VICTIM_WORKER", "tells victims what they may know"),
-    Person("Martha Quill", "AUDITOR", "checks the records; gives a reason for each look"),
-    Person("Jonas Berg", "ANALYST", "reads the measures, and no case"),
-    Person("Ada Marsh", "DATA_PROTECTION_OFFICER", "answers for personal data; gives a reason for each look"),
-    Person("Peter Vance", "SCHOOL", "sees the state of the school's own referrals", organisation="113867"),
+PEOPLE: Final = tuple(
+    Person(**person)
+    for person in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["person"]
 )
 """Everyone whom the page offers, in its order."""
 
