@@ -7,7 +7,9 @@ names a person, a case or a stream. Format: OpenMetrics 1.0.
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final
 
 from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -82,82 +84,68 @@ def text_of(service: str, metrics: Iterable[Metric]) -> bytes:
     return text
 
 
-def _gauge(name: str, meaning: str, service: str, value: float) -> Metric:
-    gauge = GaugeMetricFamily(name, meaning, labels=("service",))
-    gauge.add_metric((service,), value)
+def _gauge(service: str, rows: Iterable[Any], value: str, labels: Iterable[str], name: str, meaning: str) -> Metric:
+    """Return a gauge of a service with a value of each row; its value and its labels stand under these names."""
+    gauge = GaugeMetricFamily(name, meaning, labels=("service", *labels))
+    for row in rows:
+        gauge.add_metric((service, *(str(row[label]) for label in labels)), row[value])
     return gauge
 
 
 async def _of_consumers(pool: Pool, service: str, topics: Collection[str]) -> list[Metric]:
     """Read the service's offsets in each topic, its quarantine, and its alarms."""
-    consumed = GaugeMetricFamily(
-        "ooc_consumed_offset",
-        "The next offset that the service reads; compare ooc_published_offset.",
-        labels=("service", "topic", "partition"),
-    )
+    gauge = partial(_gauge, service)
     offsets = {(topic, partition): 0 for topic in topics for partition in range(PARTITIONS)}
     offsets |= {(row["topic"], row["partition"]): row["next"] for row in await pool.fetch(_CONSUMED)}
-    for (topic, partition), offset in offsets.items():
-        consumed.add_metric((service, topic, str(partition)), offset)
-    by_consumer = ("service", "consumer")
-    streams = GaugeMetricFamily("ooc_quarantined_streams", "Streams in quarantine.", labels=by_consumer)
-    age = GaugeMetricFamily("ooc_quarantined_age_seconds", "How long the first of them has been.", labels=by_consumer)
-    for row in await pool.fetch(_WAITING):
-        streams.add_metric((service, row["consumer"]), row["streams"])
-        age.add_metric((service, row["consumer"]), row["age"])
-    standing = GaugeMetricFamily(
-        "ooc_alarm",
-        "An alarm that stands, with its page of the runbook.",
-        labels=("service", "name", "consumer", "place", "runbook"),
-    )
-    for alarm in await alarms(pool):
-        labels = (service, alarm.name, alarm.consumer, alarm.place, kind_of(alarm.name).runbook)
-        standing.add_metric(labels, 1)
-    held_by = ("service", "role", "holder")
-    leases = GaugeMetricFamily("ooc_lease_remaining_seconds", "How long a role's lease still holds.", labels=held_by)
-    terms = GaugeMetricFamily("ooc_lease_held_seconds", "How long its holder has had it.", labels=held_by)
-    for row in await pool.fetch(_LEASES):
-        for gauge, seconds in ((leases, row["seconds"]), (terms, row["held"])):
-            gauge.add_metric((service, row["role"], row["holder"]), seconds)
-    cycles = GaugeMetricFamily(
-        "ooc_cycle_age_seconds", "Since a part of a worker last finished a cycle.", labels=("service", "part")
-    )
-    for row in await pool.fetch(_PROGRESS):
-        cycles.add_metric((service, row["part"]), row["age"])
-    of_topic = ("service", "topic")
-    replicas = GaugeMetricFamily("ooc_replicas", "The fewest replicas of a partition of a topic.", labels=of_topic)
-    in_sync = GaugeMetricFamily("ooc_in_sync_replicas", "The fewest that are in sync.", labels=of_topic)
-    for row in await pool.fetch(_REPLICATION):
-        replicas.add_metric((service, row["topic"]), row["replicas"])
-        in_sync.add_metric((service, row["topic"]), row["in_sync"])
+    consumed = [{"topic": topic, "partition": number, "next": offset} for (topic, number), offset in offsets.items()]
+    waiting = await pool.fetch(_WAITING)
+    standing = [{**asdict(alarm), "runbook": kind_of(alarm.name).runbook, "one": 1} for alarm in await alarms(pool)]
+    leases = await pool.fetch(_LEASES)
+    cycles = await pool.fetch(_PROGRESS)
+    replication = await pool.fetch(_REPLICATION)
     before = time.time()
     there = await pool.fetchval("select extract(epoch from clock_timestamp())::float8")
-    apart = there - (before + time.time()) / 2
-    clock = _gauge("ooc_clock_offset_seconds", "The clock of the database less that of this process.", service, apart)
-    metrics = [consumed, streams, age, standing, leases, terms, cycles, replicas, in_sync, clock]
+    clock = [{"apart": there - (before + time.time()) / 2}]
     standbys = await pool.fetchval("select synchronous_standbys()")
-    if standbys is not None:
-        meaning = "Synchronous standbys of the database, if one is demanded."
-        metrics.append(_gauge("ooc_synchronous_standbys", meaning, service, standbys))
-    return metrics
+    read_next = "The next offset that the service reads; compare ooc_published_offset."
+    of_alarm, held_by = ("name", "consumer", "place", "runbook"), ("role", "holder")
+    waited, held = "How long the first of them has been.", "How long its holder has had it."
+    demanded = "Synchronous standbys of the database, if one is demanded."
+    return [
+        gauge(consumed, "next", ("topic", "partition"), "ooc_consumed_offset", read_next),
+        gauge(waiting, "streams", ("consumer",), "ooc_quarantined_streams", "Streams in quarantine."),
+        gauge(waiting, "age", ("consumer",), "ooc_quarantined_age_seconds", waited),
+        gauge(standing, "one", of_alarm, "ooc_alarm", "An alarm that stands, with its page of the runbook."),
+        gauge(leases, "seconds", held_by, "ooc_lease_remaining_seconds", "How long a role's lease still holds."),
+        gauge(leases, "held", held_by, "ooc_lease_held_seconds", held),
+        gauge(cycles, "age", ("part",), "ooc_cycle_age_seconds", "Since a part of a worker last finished a cycle."),
+        gauge(replication, "replicas", ("topic",), "ooc_replicas", "The fewest replicas of a partition of a topic."),
+        gauge(replication, "in_sync", ("topic",), "ooc_in_sync_replicas", "The fewest that are in sync."),
+        gauge(clock, "apart", (), "ooc_clock_offset_seconds", "The clock of the database less that of this process."),
+        *(
+            [gauge([{"standbys": standbys}], "standbys", (), "ooc_synchronous_standbys", demanded)]
+            if standbys is not None
+            else []
+        ),
+    ]
 
 
 async def _of_event_store(pool: Pool, service: str) -> list[Metric]:
     """Read the positions of event store and relay, and the parked reactions."""
     row = await pool.fetchrow(_STORE)
     assert row is not None
-    published = GaugeMetricFamily(
-        "ooc_published_offset",
-        "The offset after the last event that the relay published.",
-        labels=("service", "topic", "partition"),
-    )
-    for partition, offset in json.loads(row["offsets"] or "{}").items():
-        published.add_metric((service, events_topic(service), partition), offset)
+    topic = events_topic(service)
+    published = [
+        {"topic": topic, "partition": partition, "offset": offset}
+        for partition, offset in json.loads(row["offsets"] or "{}").items()
+    ]
+    last = "The offset after the last event that the relay published."
+    of_store = partial(_gauge, service, [row])
     return [
-        published,
-        _gauge("ooc_position", "The position of the last event that was recorded.", service, row["position"]),
-        _gauge("ooc_relayed_position", "The position of the last event that was published.", service, row["relayed"]),
-        _gauge("ooc_unrelayed_age_seconds", "Seconds since the first unpublished event.", service, row["unrelayed"]),
-        _gauge("ooc_parked_reactions", "Reactions that a rule refused, and that wait.", service, row["parked"]),
-        _gauge("ooc_parked_age_seconds", "How long the first of them has waited.", service, row["parked_age"]),
+        _gauge(service, published, "offset", ("topic", "partition"), "ooc_published_offset", last),
+        of_store("position", (), "ooc_position", "The position of the last event that was recorded."),
+        of_store("relayed", (), "ooc_relayed_position", "The position of the last event that was published."),
+        of_store("unrelayed", (), "ooc_unrelayed_age_seconds", "Seconds since the first unpublished event."),
+        of_store("parked", (), "ooc_parked_reactions", "Reactions that a rule refused, and that wait."),
+        of_store("parked_age", (), "ooc_parked_age_seconds", "How long the first of them has waited."),
     ]
