@@ -48,6 +48,16 @@ def may_be_in_contact(command: AddParticipant, conference: Conference, context: 
     return not is_barred_from_any(command.person_id, others, context.known, context.day)
 
 
+@rules.forbids("PR1", ScheduleConference, since=date(2013, 4, 8))
+def everyone_may_be_in_contact(conference: Conference, context: Context) -> bool:
+    """An adult who takes part may have no contact with a child of this case: close this conference, and propose one without them.
+
+    Source: Children Act 1989 ss2, 3, 8
+    """
+    others = {*conference.everyone, *context.of_kept(linked_people)}
+    return not any(is_barred_from_any(adult, others, context.known, context.day) for adult in conference.participants)
+
+
 @rules.warns("IN1", GiveConsent, looks_at=("person_id", "interpreter"), since=date(2013, 4, 8))
 def consent_is_given_with_an_interpreter(command: GiveConsent, _conference: Conference, context: Context) -> bool:
     """This person needs an interpreter by their details, and none took part: say why they understood without one.
