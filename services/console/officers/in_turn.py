@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.apis import Apis, part_of
+from services.console.names import Record
+from services.console.officers.cases import record_of
 from services.console.sessions import Session
+from services.reporting.access import NAMING
 from services.trade.vocabulary import Role
 
 SHOWN: Final = 10
@@ -71,6 +74,11 @@ async def waiting_for(apis: Apis, session: Session, officer: str | None) -> list
         )
     )
     return [waiting for turn in turns if (waiting := waiting_in(turn, answers)).lines]
+
+
+def named_by(case: Mapping[str, Any], work: Mapping[str, Any]) -> Record:
+    """Return the record whose child a line names: its own, so that another suspect of the case is not taken for them."""
+    return (work["service"], work["id"]) if work["service"] in NAMING else record_of(case)
 
 
 def waiting_in(turn: Turn, answers: Mapping[str, Any]) -> Waiting:

@@ -18,7 +18,7 @@ from services.console.navigation import lists_of
 from services.console.officers.cases import record_of
 from services.console.officers.education import with_places
 from services.console.officers.feedback import waiting_feedback
-from services.console.officers.in_turn import waiting_for
+from services.console.officers.in_turn import named_by, waiting_for
 from services.console.officers.panel import OVER, sittings_of
 from services.console.officers.victims import FORMS, victims_waiting
 from services.console.rendering import address, render
@@ -119,7 +119,7 @@ async def my_day(request: Request, session: Session) -> Response:
     held_today = await with_places(console.apis, session, lessons)
     changed = [case for case in (news.value or {}).get("cases", ()) if case["work"]][:NEW_SHOWN]
     records = {case["case_id"]: record_of(case) for case in changed}
-    in_turn = {case["case_id"]: record_of(case) for turn in turns for case, _ in turn.lines}
+    in_turn = {work["id"]: named_by(case, work) for turn in turns for case, work in turn.lines}
     lapsing = _lapsing(session)
     ids = (*(id_ for id_, _ in workload.value or ()), *(str(one.officer) for one in lapsing))
     officers = await _officers(console, session, groups, ids)
@@ -151,7 +151,7 @@ async def my_day(request: Request, session: Session) -> Response:
         differing=differing.value or [],
         turns=turns,
         sitting=sitting,
-        in_turn={case: id_ for case, (_, id_) in in_turn.items()},
+        in_turn={work: id_ for work, (_, id_) in in_turn.items()},
         workload=workload.value or [],
         officers=officers,
         drafts=drafts,
