@@ -59,7 +59,15 @@ ACTS = frozenset(
             "keys destroy",
             "returns freeze",
         ),
-        *("restore event-store", "restore loss", "backup follow", "backup identity", "backup keys", "backup make"),
+        *(
+            "restore database",
+            "restore event-store",
+            "restore loss",
+            "backup follow",
+            "backup identity",
+            "backup keys",
+            "backup make",
+        ),
         *("load-matrix", "load-practitioners", "webhooks add", "webhooks remove", "webhooks replay"),
         *(
             "document",
