@@ -43,6 +43,8 @@ LIMITS: Final = frozenset({"description", "maxItems", "maximum", "minItems", "mi
 CHOICES: Final = "x-choices"
 """Texts that a form offers; another program may send others."""
 ANY: Final = r"[\s\S]*"
+_CLOCK: Final = re.compile(r"([0-9]{1,2})(?:[:.]?([0-5][0-9]))? ?([ap]m)?")
+"""15:20, 15.20, 1520, 3.20pm, 3 pm."""
 _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$")
 """A pattern that lists words."""
 
@@ -447,10 +449,12 @@ def _time(name: str, answers: Answers) -> Any:
         if clock:
             raise ValueError("Enter the day as well, such as 27 3 2026")
         return MISSING
-    time = re.fullmatch(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])", clock)
-    if not time:
-        raise ValueError("Enter a time by the 24-hour clock, such as 15:20")
-    return datetime(day.year, day.month, day.day, int(time[1]), int(time[2]), tzinfo=LONDON).isoformat()
+    time = _CLOCK.fullmatch(clock.lower())
+    hour, half = (int(time[1]), time[3]) if time and (time[2] or time[3]) else (24, None)
+    if hour > 23 or (half and not 1 <= hour <= 12):
+        raise ValueError("Enter a time, such as 15:20 or 3.20pm")
+    hour = hour % 12 + 12 * (half == "pm") if half else hour
+    return datetime(day.year, day.month, day.day, hour, int((time and time[2]) or 0), tzinfo=LONDON).isoformat()
 
 
 def _how_to_answer(field: Field) -> str:

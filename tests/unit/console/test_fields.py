@@ -216,7 +216,7 @@ def test_what_is_required_and_missing_is_named() -> None:
                 "reported_at.year": ["2026"],
                 "reported_at.clock": ["25:00"],
             },
-            "24-hour clock",
+            "such as 15:20 or 3.20pm",
         ),
         ({"case_id": ["no id"]}, "must be an id"),
     ],
@@ -226,6 +226,22 @@ def test_what_is_malformed_is_named(answers: dict[str, list[str]], sentence: str
     _, wrong = command_of(drawn("referral.ReceiveReferral"), answers)
     (problem,) = (one for one in wrong if one.name == next(iter(answers)).partition(".")[0])
     assert sentence in problem.text
+
+
+@pytest.mark.parametrize(
+    ("clock", "read"),
+    [
+        *((text, "15:20") for text in ("15:20", "15.20", "1520", "3.20pm", "3:20 PM")),
+        *(("9:05", "09:05"), ("3pm", "15:00"), ("12.10am", "00:10"), ("12pm", "12:00")),
+        *((text, None) for text in ("15", "25:00", "2460", "13pm", "0am", "half past")),
+    ],
+)
+def test_a_time_is_read_as_people_write_it(clock: str, read: str | None) -> None:
+    """Given a time as somebody writes it, when it is read, then it is that time, or its field says how to write it."""
+    boxes = {"reported_at.day": ["1"], "reported_at.month": ["2"], "reported_at.year": ["2026"]}
+    fields = [field for field in drawn("referral.ReceiveReferral") if field.name == "reported_at"]
+    body, wrong = command_of(fields, {**boxes, "reported_at.clock": [clock]})
+    assert (body.get("reported_at", "")[11:16] or None, bool(wrong)) == (read, read is None)
 
 
 def test_a_time_is_taken_in_london() -> None:
