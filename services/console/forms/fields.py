@@ -40,6 +40,12 @@ LONGEST_SCALE: Final = 10
 """A number up to which each step of a scale is offered."""
 MISSING: Final = object()
 LIMITS: Final = frozenset({"description", "maxItems", "maximum", "minItems", "minimum", "pattern"})
+KIND: Final = "kind"
+"""The field that may decide which others are asked."""
+ONCE: Final = frozenset({KIND, "occurred_at"})
+"""Where it does, they stand folded once it is answered."""
+RADIOS: Final = range(1, 8)
+"""The numbers of options that are shown as radio buttons."""
 CHOICES: Final = "x-choices"
 """Texts that a form offers; another program may send others."""
 ANY: Final = r"[\s\S]*"
@@ -94,6 +100,9 @@ class Field:
     is_officer: bool = False
     """Whether it names the officer who gets a record, and has an id already: no new one is offered."""
 
+    of_kind: Sequence[str] = ()
+    """The answers of the field `kind` to which it belongs; empty if to each."""
+
     is_folded: bool = False
     """Whether it stands folded in its row or group, since few need it."""
 
@@ -146,6 +155,26 @@ def fields_of(schema: Json, drawing: Drawing) -> list[Field]:
     return list(_of_object(schema, drawing, "", LEFT_OUT))
 
 
+def of_chosen_kind(fields: Sequence[Field], answers: Answers) -> Sequence[Field]:
+    """Leave out the fields of other kinds than the chosen one; where the kind decides, it is asked first, alone."""
+    if not any(field.of_kind for field in fields):
+        return fields
+    kind = first(answers, KIND)
+    return [
+        replace(
+            field, of_kind=[kind] if field.name == KIND else field.of_kind, is_folded=bool(kind) and field.name in ONCE
+        )
+        for field in fields
+        if field.name == KIND or field.kind == "id" or (kind and kind in (field.of_kind or [kind]))
+    ]
+
+
+def asks_of_kind(fields: Sequence[Field], answers: Answers) -> bool:
+    """Tell whether a kind decides the fields, and those of the chosen one were not asked: a browser sends all but radio buttons."""
+    sent = [field for field in fields if field.kind != "id" and len(field.options) not in RADIOS]
+    return any(field.of_kind for field in fields) and not all(name in answers for one in sent for name in controls(one))
+
+
 def field_at(path: str, schema: Json, drawing: Drawing) -> Field | None:
     """Return the field at a path, such as `terms.0.due`; None if the schema has none there."""
     within, required = schema, False
@@ -183,6 +212,7 @@ def _field(name: str, schema: Json, drawing: Drawing, *, required: bool) -> Fiel
         longest=int(inner.get("maxLength", 200)),
         limits={word: inner[word] for word in LIMITS & inner.keys()},
         is_officer="x-handed-to" in schema,
+        of_kind=schema.get("x-of-kind", ()),
     )
     return _shaped(made, inner, drawing)
 

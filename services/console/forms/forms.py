@@ -24,9 +24,11 @@ from services.console.forms.fields import (
     Field,
     FieldProblem,
     Option,
+    asks_of_kind,
     command_of,
     fields_of,
     find_field,
+    of_chosen_kind,
     problem_links,
 )
 from services.console.forms.next_steps import Remedy, remedies_of, steps_of
@@ -176,6 +178,7 @@ async def take_form(request: Request, session: Session, form: Form) -> Response:
     asks_value = corrections.show_value(answers)
     asks_more = special.asks_more(answers) or asks_value
     drawn = await _draw(request, session, answers, draft.case_id, offers=False)
+    asks_more = asks_more or asks_of_kind(drawn.fields, answers)
     answers = special.complete(drawn.fields, answers)
     _, wrong = command_of(drawn.fields, answers)
     wrong = special.word_problems(wrong, answers)
@@ -353,6 +356,7 @@ async def draw_command(
     drawing = Drawing(schema.get("$defs", {}), {**known, "school_urn": schools, "to_area": areas}, rows)
     fields: Sequence[Field] = fields_of(schema, drawing)
     fields, suggested = special.draw(Sketch(fields, answers, known, rows))
+    fields = of_chosen_kind(fields, answers)
     if guided:
         fields = questions.fields_for(session.roles, session.organisation, fields)
     elif any(field.name == CORRECTS for field in fields):

@@ -1,8 +1,10 @@
 """The commands of a person. The first of them begins the stream, under the person's own id."""
 
 from datetime import date
-from typing import ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
+
+from pydantic import Field
 
 from services.people import events
 from services.trade.vocabulary import FieldCorrection, GivenBy, Reference, Role
@@ -74,6 +76,11 @@ class RecordRelation(Command):
     until: date | None = None
 
 
+def _of_kind(*kinds: events.CircumstanceKind) -> Any:
+    """Return the mark of a field for its schema: it is asked if `kind` is one of these."""
+    return Field(json_schema_extra={"x-of-kind": [*kinds]})
+
+
 class RecordCircumstance(Command):
     """Record where the child lives, learns or works, or a need, and from when. Several may stand side by side.
 
@@ -88,11 +95,11 @@ class RecordCircumstance(Command):
 
     circumstance_id: UUID
     kind: events.CircumstanceKind
-    accommodation: events.Accommodation | None = None
-    provision: events.Provision | None = None
-    suitable: events.Suitability | None = None
-    hours_offered: Hours | None = None
-    hours_attended: Hours | None = None
+    accommodation: Annotated[events.Accommodation | None, _of_kind("ACCOMMODATION")] = None
+    provision: Annotated[events.Provision | None, _of_kind("ETE")] = None
+    suitable: Annotated[events.Suitability | None, _of_kind("ACCOMMODATION", "ETE")] = None
+    hours_offered: Annotated[Hours | None, _of_kind("ETE")] = None
+    hours_attended: Annotated[Hours | None, _of_kind("ETE")] = None
     description: Sealed[FreeText] | None = None
     since: date
     until: date | None = None

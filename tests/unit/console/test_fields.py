@@ -17,10 +17,12 @@ from services.console.forms.fields import (
     Option,
     all_fields,
     answers_in_words,
+    asks_of_kind,
     command_of,
     controls,
     fields_of,
     find_field,
+    of_chosen_kind,
 )
 from services.console.forms.present import NOT_THERE
 from services.console.rendering import TEMPLATES
@@ -242,6 +244,27 @@ def test_a_time_is_read_as_people_write_it(clock: str, read: str | None) -> None
     fields = [field for field in drawn("referral.ReceiveReferral") if field.name == "reported_at"]
     body, wrong = command_of(fields, {**boxes, "reported_at.clock": [clock]})
     assert (body.get("reported_at", "")[11:16] or None, bool(wrong)) == (read, read is None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("ACCOMMODATION", {"accommodation", "suitable"}),
+        ("ETE", {"provision", "suitable", "hours_offered", "hours_attended"}),
+        ("CARE", set()),
+    ],
+)
+def test_the_chosen_kind_decides_what_is_asked(kind: str, asked: set[str]) -> None:
+    """Given a form whose kind decides its fields, then the kind alone is asked, and after it what belongs to it."""
+    fields = drawn("people.RecordCircumstance")
+    assert [field.name for field in of_chosen_kind(fields, {}) if field.kind != "id"] == ["kind"]
+    chosen = of_chosen_kind(fields, {"kind": [kind]})
+    names = {field.name for field in chosen}
+    assert names & {field.name for field in fields if field.of_kind} == asked
+    assert names >= {"kind", "since", "until", "description"}
+    sent = {name: [""] for field in chosen if field.name != "suitable" for name in controls(field)}
+    assert asks_of_kind(chosen, {"kind": [kind]})
+    assert not asks_of_kind(chosen, {**sent, "kind": [kind]})
 
 
 def test_a_time_is_taken_in_london() -> None:
