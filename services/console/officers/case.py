@@ -129,6 +129,7 @@ async def case_page(request: Request, session: Session) -> Response:
         reports=events_of_kind(events.value or (), REPORTS),
         decisions=events_of_kind(events.value or (), DECISIONS),
         contacts=events_of_kind(events.value or (), CONTACTS),
+        untold={record.collection for record in records} - _told(records, events.value or ()),
         messages=messages_of(records, names),
         writing=open_in(steps, "WriteToPerson"),
         linking=open_in(steps, "LinkPerson"),
@@ -162,6 +163,12 @@ async def case_page(request: Request, session: Session) -> Response:
         books=any(record["collection"] == "sessions" for record in begun),
         bookings=bookings,
     )
+
+
+def _told(records: Iterable[Record], events: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the kinds of records of which the person reads any event: each has one at least, by which it began."""
+    streams = {event["stream"] for event in events}
+    return {record.collection for record in records if record.id in streams}
 
 
 def _work(record: Record, case: str, names: Mapping[str, str], served: Collection[str] = ()) -> Work | None:
