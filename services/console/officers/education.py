@@ -137,7 +137,7 @@ async def with_places(apis: Apis, session: Session, sessions: Sequence[Mapping[s
     async def with_place(session_: Mapping[str, Any]) -> Mapping[str, Any]:
         path = f"/v1/{COLLECTIONS['education']}/{session_['id']}"
         state = await part_of(apis.get(session, "education", path))
-        return {**session_, "place": place_of(state.value or {})}
+        return {**session_, "place": place_of(state.value or {}), "version": (state.value or {}).get("version")}
 
     read = await asyncio.gather(*map(with_place, sessions[:MOST_PLACES]))
     return [*read, *sessions[MOST_PLACES:]]

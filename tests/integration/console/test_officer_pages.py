@@ -94,8 +94,7 @@ def test_a_place_is_booked_from_the_condition(browser: Browser) -> None:
     assert page.heading == "Book a session for Cara Whitmore"
     assert "Cara" not in page.title
     assert PLAN["place"] in page.words
-    form = browser.open(next(one for one in page.links().values() if one.startswith(f"{session}/do/BookPlace")))
-    check = fill_in(browser, form, {})
+    check = browser.send(page, page.form(f"{session}/do/BookPlace"), {})
     assert "Cara Whitmore" in check.words
     assert "Records: Place booked" in check.words
 
