@@ -114,8 +114,6 @@ class ProgrammeSummary(ValueObject):
     ends_on: date | None = None
     completed: bool | None = None
     age_at_start: int
-    lived_here: bool = True
-    """Whether the child lived in the area on the day of the legal outcome, or nobody has said that they did not."""
 
 
 class DisposalSummary(Summary):
@@ -142,6 +140,8 @@ class DisposalSummary(Summary):
     ended: EndSummary | None = None
     failed_diversion: FailedDiversion | None = None
     programme: ProgrammeSummary | None = None
+    lived_here: bool = True
+    """Whether the child lived in the area on the day of the legal outcome, or nobody has said that they did not."""
     outcome: OutcomeSummary | None = None
     taken_back_on: date | None = None
     """When the disposal was annulled, or the case withdrawn."""
@@ -199,6 +199,7 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         ended=None if end is None else EndSummary(on=end.on, how=End.COMPLETED if end.completed else End.NOT_COMPLETED),
         failed_diversion=state.failed_diversion,
         programme=_programme(state),
+        lived_here=state.programme_said.residence is not Residence.OTHER,
         outcome=_outcome(state),
         taken_back_on=None if state.taken_back_at is None else local_day(state.taken_back_at),
     )
@@ -218,8 +219,7 @@ def _programme(state: DisposalState) -> ProgrammeSummary | None:
     column, programme = _column(state), programme_of(state)
     if column is None or programme is None:
         return None
-    lived_here = state.programme_said.residence is not Residence.OTHER
-    return ProgrammeSummary(column=column, lived_here=lived_here, **asdict(programme))
+    return ProgrammeSummary(column=column, **asdict(programme))
 
 
 def _outcome(state: DisposalState) -> OutcomeSummary | None:

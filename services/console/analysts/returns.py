@@ -87,6 +87,7 @@ class ShownMeasure:
 
 NAMES: Final = {
     "fte": "First-time entrants",
+    "fte_yjb": "First-time entrants as the Youth Justice Board counts them",
     "kpi1": "KPI1 (accommodation)",
     "kpi2": "KPI2 (education, training, employment)",
     "kpi6": "KPI6 (out-of-court disposals)",

@@ -1,7 +1,8 @@
 """Projected first-time entrants to the youth justice system."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,26 +12,30 @@ from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period, quarter
 
 
+def first_cautions(
+    dataset: Dataset, period: Period, counts: Callable[[DisposalSummary], bool] = lambda _: True
+) -> list[DisposalSummary]:
+    """Return the first caution of each child, of those that count, if it was given in the period."""
+    disposals = dataset.policy.on(period.last).codes("first_time_entrant_disposals")
+    cautions = [
+        (summary.given.at, summary.stream, summary)
+        for summary in dataset.all_of(DisposalSummary)
+        if summary.given is not None and summary.given.disposal in disposals and counts(summary)
+    ]
+    first: dict[UUID, DisposalSummary] = {}
+    for *_, summary in sorted(cautions, key=itemgetter(0, 1)):
+        first.setdefault(summary.subject, summary)
+    return [summary for summary in first.values() if summary.given is not None and summary.given.on in period]
+
+
 def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
     """Select the first recordable caution of each child that was issued in the period and has no known predecessor."""
     policy = dataset.policy.on(period.last)
-    disposals = policy.codes("first_time_entrant_disposals")
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
-    first: dict[UUID, DisposalSummary] = {}
-    cautions = (
-        summary
-        for summary in dataset.all_of(DisposalSummary)
-        if summary.given is not None and summary.given.disposal in disposals and summary.offence.recordable
-    )
-    for summary in sorted(cautions, key=lambda summary: (summary.given.at, summary.stream) if summary.given else ()):
-        first.setdefault(summary.subject, summary)
     return [
         summary
-        for summary in first.values()
-        if summary.given is not None
-        and summary.given.on in period
-        and youngest <= summary.given.age <= oldest
-        and summary.prior_cautions in {0, None}
+        for summary in first_cautions(dataset, period, lambda summary: summary.offence.recordable)
+        if summary.given is not None and youngest <= summary.given.age <= oldest and summary.prior_cautions in {0, None}
     ]
 
 

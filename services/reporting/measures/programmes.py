@@ -35,7 +35,7 @@ def _programmes_of(summary: DisposalSummary) -> Iterator[Programme]:
         began_on = failed.began_on or failed.ended_on
         yield Programme(summary, OUTCOME_22, began_on, failed.ended_on, completed=False, age_at_start=age)
     last = summary.programme
-    if last is not None and last.ends_on is not None and last.lived_here:
+    if last is not None and last.ends_on is not None and summary.lived_here:
         yield Programme(summary, last.column, last.starts_on, last.ends_on, last.completed, last.age_at_start)
 
 

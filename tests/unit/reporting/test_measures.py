@@ -147,7 +147,7 @@ def test_the_board_counts_programmes_that_ended_and_children_once() -> None:
         case("YC", child=child, programme=programme("youth_caution", completed=False)),
         case("YCC", child=child, programme=programme("youth_conditional_caution")),
         case("YC", programme=programme("youth_caution", completed=None, age=10)),
-        case("YC", programme=programme("youth_caution", lived_here=False)),
+        case("YC", programme=programme("youth_caution"), lived_here=False),
         case("YC", programme=programme("youth_caution", age=18)),
         case("YC", programme=programme("youth_caution", ended=None)),
         case("YC", programme=programme("youth_caution", ended="2026-04-01")),
@@ -313,6 +313,27 @@ def test_a_first_time_entrant_has_nothing_before() -> None:
     assert (found["count"], found["unknown"], found["by_quarter"]) == (2, 1, {"2025-26-Q4": 2})
     before = case("YC", "2025-12-01", child=child)
     assert ask("fte", before, case("YC", "2026-03-10", child=child))["count"] == 0
+
+
+def test_the_board_counts_the_first_caution_by_offence_and_residence() -> None:
+    """Given cautions, when the child's first one was given elsewhere, before or too late, then the board has no entrant."""
+    child, moved = uuid4(), uuid4()
+    found = ask(
+        "fte_yjb",
+        case("YC", "2026-01-10", child=child, recordable=False, prior_cautions=0),
+        case("YCC", "2026-03-10", child=child),
+        case("YC", "2026-01-10", child=moved, lived_here=False),
+        case("YC", "2026-02-10", child=moved),
+        case("YC", prior_cautions=1),
+        case("YC", age=9),
+        case("YC", age=18),
+        case("YRD"),
+        case("YCC"),
+        case("YC", taken_back_on=day("2026-03-01")),
+        policy=with_entry(POLICY, "children_10_17", date(2020, 1, 1), 40_000),
+    )
+    assert (found["count"], found["unknown"], found["rate"], found["by_quarter"]) == (2, 1, 5.0, {"2025-26-Q4": 2})
+    assert ask("fte_yjb")["rate"] is None
 
 
 def test_timeliness_takes_each_stretch_where_it_ends() -> None:

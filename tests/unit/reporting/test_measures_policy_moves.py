@@ -119,6 +119,7 @@ TABLE: Final = {
     "suppress_below": Moved(6, ENOUGH),
     "ethnic_groups": Moved([["white", "BLACK"]], ENOUGH),
     "reference_group": Moved("BLACK", ENOUGH),
+    "children_10_17": Moved(50_000, counts("fte_yjb", case("YC"))),
     "population_10_17": Moved({"WHITE": 30_000}, ENOUGH),
 }
 

@@ -1,0 +1,64 @@
+"""First-time entrants in the inclusion of the Youth Justice Board, and their rate."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.disposal.summary import DisposalSummary
+from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.fte import first_cautions
+from services.reporting.measures.interventions import given_on
+from services.reporting.measures.period import Period, quarter
+
+
+def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
+    """Select the first caution of each child, if it was given in the period to one who lived here and has none from elsewhere."""
+    policy = dataset.policy.on(period.last)
+    youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
+
+    def counts(summary: DisposalSummary) -> bool:
+        return youngest <= summary.age_at_offence and summary.given is not None and summary.given.age <= oldest
+
+    return [row for row in first_cautions(dataset, period, counts) if row.lived_here and not row.prior_cautions]
+
+
+def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
+    """Count the children, also by quarter, and their rate if the population is loaded."""
+    children = dataset.policy.on(period.last).number("children_10_17")
+    quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
+    return {
+        "count": len(rows),
+        "unknown": sum(row.prior_cautions is None for row in rows),
+        "rate": round(100_000 * len(rows) / children, 1) if children else None,
+        "by_quarter": dict(sorted(quarters.items())),
+    }
+
+
+MEASURE: Final = Measure(
+    name="fte_yjb",
+    version="1",
+    definition=(
+        "Children whose first youth caution or youth conditional caution was given in the period: the Youth Justice Board's inclusion by"
+        " its public SQL (snapshot of August 2026). Aged 10 to 17 at the offence, and 17 at most when it was given, in the"
+        " place of the first hearing. Of the cautions of a child, under every id, the first decides; then those are left out who lived in"
+        " another area on the day of the outcome, or of whom an earlier caution or conviction elsewhere is recorded. A disposal that was annulled"
+        " does not count; restorative disposals, outcomes 20 to 23 make no entrant. Not recordable offences"
+        " count. A child of whom nobody recorded whether there is anything earlier counts, and is told. The rate is that of the period, and"
+        " null while the population is not loaded."
+    ),
+    source="Ministry of Justice, first-time entrants; YJB KPI inclusion",
+    reads=frozenset({"disposal"}),
+    days=given_on,
+    select=select_entrants,
+    aggregate=aggregate,
+    needs_subjects=True,
+    # The population is that of the whole partnership, so that the rate of a part would be wrong.
+    groupings={},
+    small_numbers="exact: asked for by the Youth Justice Board, which publishes them",
+    columns={
+        "count": "children who entered in the period",
+        "unknown": "of these, whose earlier record is unknown",
+        "rate": "children who entered for each 100,000 children aged 10 to 17",
+        "by_quarter": "the children who entered, by quarter (Q1 is April to June)",
+    },
+)
