@@ -169,23 +169,22 @@ MEASURE = Addition(
         ),
         "services/reporting/measures/hours.py": new('''"""Hours that were taught."""
 
-from services.reporting.measures.definition import Measure
+from services.reporting.measures.definition import Measure, words_of
 from services.education.summary import SessionSummary
 
 MEASURE = Measure(
-    name="hours",
-    version="1",
-    definition="Hours of sessions delivered in the period.",
-    source="local measure",
+    **words_of("hours"),
     reads=frozenset({"education"}),
     days=lambda summary: [summary.delivered_on] if isinstance(summary, SessionSummary) else [],
     select=lambda dataset, period: [row for row in dataset.all_of(SessionSummary) if row.delivered_on in period],
     aggregate=lambda rows, _dataset, _period: {"hours": float(sum(row.hours or 0 for row in rows))},
     groupings={},
-    small_numbers="exact: hours",
-    columns={"hours": "hours taught"},
 )
 '''),
+        "services/reporting/measures/words.toml": append(
+            '\n[hours]\nversion = "1"\ndefinition = "Hours of sessions delivered in the period."\nsource = "local measure"\n'
+            'small_numbers = "exact: hours"\n\n[hours.columns]\nhours = "hours taught"\n'
+        ),
     },
     """
 from datetime import date

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary
 from services.people.summary import CircumstanceSummary, PersonSummary
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import WORDS, Dataset, Measure
 from services.reporting.measures.kpi6 import COLUMNS
 from services.reporting.measures.period import Period
 from services.reporting.measures.programmes import Programme, population, programme_ends
@@ -111,42 +111,24 @@ def _aggregate(
 
 
 def measure_of(
-    field: str, tables: Mapping[str, tuple[str | Sequence[str], Labels]], *, columns: Mapping[str, str], **more: Any
+    field: str,
+    tables: Mapping[str, tuple[str | Sequence[str], Labels]],
+    *,
+    definition: str,
+    columns: Mapping[str, str],
+    **more: Any,
 ) -> Measure[Standing]:
     """Return the measure of the circumstances that have this field; a table's labels are listed, or are those of a value of policy."""
-    described = {
-        f"{verdict}_at_{moment}": f"of these, {_SAID[verdict]} {_WHEN[moment]}"
-        for moment in MOMENTS
-        for verdict in VERDICTS
-    }
+    shared = WORDS["circumstances"]
     return Measure(
+        definition=definition.format(population=shared["population"]),
         reads=frozenset({"disposal", "people"}),
         days=programme_ends,
         select=partial(_select, field),
         aggregate=partial(_aggregate, tables),
         needs_subjects=True,
         groupings={"area": lambda row: row.summary.counted_in},
-        small_numbers="exact: as KPI 6, which the Youth Justice Board asks for by team and quarter, and publishes",
-        columns={
-            "children": "children of whom a programme ended in the period, each once",
-            **described,
-            "by_order": "the same by the kind of disposal",
-            **columns,
-        },
+        small_numbers=shared["small_numbers"],
+        columns={**shared["columns"], **columns},
         **more,
     )
-
-
-_SAID: Final = {
-    "suitable": "with a record, each of them suitable,",
-    "unsuitable": "with one that is not suitable or not said to be,",
-    "not_recorded": "without any record",
-}
-_WHEN: Final = {"start": "when the programme started", "end": "when it ended"}
-
-POPULATION: Final = (
-    " The population of the Youth Justice Board, by its public SQL (snapshot of August 2026): of each child the programme, by the inclusion"
-    " of kpi6_yjb, with the most serious outcome, then the latest. What is recorded from a day counts until its last day,"
-    " included, under every id of the child. A child is suitable then only if each of its records is. Inferred: start and end"
-    " are the first and the last day of the programme, and a child without a record is neither suitable nor unsuitable."
-)

@@ -1,8 +1,10 @@
 """A measure: the words of its definition, the services that it reads, and two pure functions, `select` and `aggregate`."""
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -60,6 +62,19 @@ EVERY_SERVICE: Final = frozenset(entry.name for entry in DECIDING)
 
 NOT_RECORDED: Final = "NOT_RECORDED"
 """The group of rows for which the grouping has no value."""
+
+
+WORDS: Final[Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+
+
+def words_of(name: str) -> dict[str, Any]:
+    """Return the name of a measure, and what words.toml says of it: version, definition, source, small numbers, columns.
+
+    Raises LookupError if it says nothing.
+    """
+    if name not in WORDS:
+        raise LookupError(f"services/reporting/measures/words.toml says nothing of the measure {name}: add [{name}]")
+    return {"name": name, **WORDS[name]}
 
 
 @dataclass(frozen=True)

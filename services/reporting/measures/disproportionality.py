@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary, SealedTexts
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.disclosure import Counted, shown_counts
 from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period, year_of
@@ -88,32 +88,14 @@ def _rounded(value: Decimal | None) -> float | None:
 
 
 MEASURE: Final = Measure(
-    name="disproportionality",
-    version="3",
-    definition=(
-        "Disposals given in the period by ethnic group, the rate per 1,000 children aged 10 to 17 of that group, and"
-        " the relative rate index, the group's rate over the White rate. The period is a quarter or a year, April to"
-        " March, and is counted once, when somebody first asks after it has settled; the counts are the same for"
-        " everybody ever after. Ethnicity is sealed, and opened for that one count. A child counts as NOT_KNOWN if no"
-        " ethnicity was recorded, if it is forgotten, or while the processing of the child's data is restricted."
-    ),
-    source="YJB disproportionality toolkit; relative rate index",
+    **words_of("disproportionality"),
     reads=frozenset({"disposal"}),
     days=given_on,
     select=select_disposals,
     aggregate=aggregate,
     # Breaking small groups down further would only help to find a child.
     groupings={},
-    small_numbers=(
-        "suppressed, since the analysts who ask may not read a child's ethnicity: groups of fewer than five children,"
-        " zero too, and the next smallest while the others follow from a total, or from a year less its quarters"
-    ),
     sealed_texts=select_ethnicities,
     counts=counts,
     withheld=frozenset({"1", "2"}),
-    columns={
-        "disposals": "disposals given, null if it is suppressed",
-        "rate": "per 1,000 children aged 10 to 17 of the group",
-        "relative_rate_index": "the group's rate over the White rate",
-    },
 )

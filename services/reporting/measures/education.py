@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.education.summary import SessionSummary
 from services.referral.summary import Advice, ReferralSummary
-from services.reporting.measures.definition import Dataset, Grouping, Measure
+from services.reporting.measures.definition import Dataset, Grouping, Measure, words_of
 from services.reporting.measures.period import Period
 from services.trade.summary import Summary
 
@@ -61,13 +61,7 @@ def _of_session(name: str) -> Grouping:
 
 
 MEASURE: Final = Measure(
-    name="education",
-    version="2",
-    definition=(
-        "Sessions by the day of their delivery, with pupils, staff and parents as counted there: headcounts as given,"
-        " none where none was given, and nothing inferred from the register. Advice by the day on which it was given, with the minutes that were noted."
-    ),
-    source="local measure",
+    **words_of("education"),
     reads=frozenset({"education", "referral"}),
     days=_days,
     select=select_education,
@@ -78,15 +72,5 @@ MEASURE: Final = Measure(
         "key_stage": _of_session("key_stage"),
         "school": _of_session("school_urn"),
         "kind": _of_session("kind"),
-    },
-    small_numbers="exact, and few at a school: they are heads at a session, and nobody learns more of a pupil than those who sat beside them",
-    columns={
-        "sessions": "sessions delivered",
-        "pupils": "pupils counted",
-        "staff": "staff counted",
-        "parents": "parents counted",
-        "by_topic": "sessions and pupils, by topic",
-        "advice": "times that advice was given",
-        "advice_minutes": "minutes of advice, where they were noted",
     },
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.summary import DisposalSummary
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period, quarter
 
@@ -51,25 +51,11 @@ def aggregate(rows: Sequence[DisposalSummary], _dataset: Dataset, _period: Perio
 
 
 MEASURE: Final = Measure(
-    name="fte",
-    version="2",
-    definition=(
-        "Children aged 10 to 17 given their first youth caution or youth conditional caution for a recordable offence,"
-        " with no earlier caution or conviction recorded at the opening of the case nor given here, by the day of"
-        " giving. Restorative disposals and outcomes 21 and 22 create no entrant. Projected: the PNC decides. A"
-        " child without earlier records is counted apart, and is no entrant."
-    ),
-    source="Ministry of Justice, first-time entrants",
+    **words_of("fte"),
     reads=frozenset({"disposal"}),
     days=given_on,
     select=select_entrants,
     aggregate=aggregate,
     needs_subjects=True,
     groupings={"area": lambda row: row.counted_in},
-    small_numbers="exact: asked for by the Ministry of Justice, which publishes them",
-    columns={
-        "count": "children who entered in the period",
-        "unknown": "children given a first caution here whose earlier record is unknown",
-        "by_quarter": "the children who entered, by quarter (Q1 is April to June)",
-    },
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.fte import first_cautions
 from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period, quarter
@@ -35,18 +35,7 @@ def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period)
 
 
 MEASURE: Final = Measure(
-    name="fte_yjb",
-    version="1",
-    definition=(
-        "Children whose first youth caution or youth conditional caution was given in the period: the Youth Justice Board's inclusion by"
-        " its public SQL (snapshot of August 2026). Aged 10 to 17 at the offence, and 17 at most when it was given, in the"
-        " place of the first hearing. Of the cautions of a child, under every id, the first decides; then those are left out who lived in"
-        " another area on the day of the outcome, or of whom an earlier caution or conviction elsewhere is recorded. A disposal that was annulled"
-        " does not count; restorative disposals, outcomes 20 to 23 make no entrant. Not recordable offences"
-        " count. A child of whom nobody recorded whether there is anything earlier counts, and is told. The rate is that of the period, and"
-        " null while the population is not loaded."
-    ),
-    source="Ministry of Justice, first-time entrants; YJB KPI inclusion",
+    **words_of("fte_yjb"),
     reads=frozenset({"disposal"}),
     days=given_on,
     select=select_entrants,
@@ -54,11 +43,4 @@ MEASURE: Final = Measure(
     needs_subjects=True,
     # The population is that of the whole partnership, so that the rate of a part would be wrong.
     groupings={},
-    small_numbers="exact: asked for by the Youth Justice Board, which publishes them",
-    columns={
-        "count": "children who entered in the period",
-        "unknown": "of these, whose earlier record is unknown",
-        "rate": "children who entered for each 100,000 children aged 10 to 17",
-        "by_quarter": "the children who entered, by quarter (Q1 is April to June)",
-    },
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.disposal.summary import DisposalSummary, VictimSummary
 from services.referral.summary import ReferralSummary, VictimWishes
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.interventions import ended_on, select_interventions
 from services.reporting.measures.period import Period
 from services.rj_conference.summary import ConferenceSummary
@@ -95,33 +95,11 @@ def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> d
 
 
 MEASURE: Final = Measure(
-    name="kpi10",
-    version="3",
-    definition=(
-        "Distinct victims of the interventions that ended in the period (inclusion as in KPI 6). A victim consents to"
-        " contact by the last recorded view that answers this; is engaged by taking part in a"
-        " conference held in any mode; and had their view sought before the decision by a record of it. Progress and support are requested"
-        " by the last details in the referral, and given if the victim was told of a decision or referred to"
-        " support. Counts"
-        " only: template v8, which changes two denominators to those who consented, needs no other numbers."
-    ),
-    source="YJB key performance indicator 10",
+    **words_of("kpi10"),
     reads=frozenset({"disposal", "rj_conference", "referral"}),
     days=ended_on,
     select=select_victims,
     aggregate=aggregate,
     needs_subjects=True,
     groupings={"area": lambda row: row.summary.counted_in},
-    small_numbers="exact: asked for and published as KPI 6; that somebody consented is in clear, and names nobody",
-    columns={
-        "victims": "distinct victims",
-        "children_with_a_victim": "distinct children whose offence had a victim",
-        "consented_to_contact": "distinct victims who consented to contact",
-        "engaged_and_consented": "of these, who took part in a conference",
-        "view_sought_before_decision": "distinct victims whose view was sought before the decision",
-        "progress_requested": "distinct victims who wanted to hear how it goes on",
-        "progress_given": "of these, who were told of a decision",
-        "support_requested": "distinct victims who wanted support",
-        "support_given": "of these, who were referred to support",
-    },
 )

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from services.reporting.measures.circumstances import POPULATION, Then, codes_in_groups, measure_of
+from services.reporting.measures.circumstances import Then, codes_in_groups, measure_of
+from services.reporting.measures.definition import words_of
 from shared.domain.policy import Policy
 
 SCHOOL_AGE: Final = ("school_age", "above_school_age", "not_known")
@@ -42,22 +43,5 @@ MEASURE: Final = measure_of(
         "hours_offered": ("ete_hours", _band("hours_offered")),
         "hours_attended": ("ete_hours", _band("hours_attended")),
     },
-    name="kpi2",
-    version="1",
-    definition=(
-        "Children whose education, training or employment was suitable when their programme ended, of all whose programme"
-        " ended in the period."
-        + POPULATION
-        + " Hours are those of a week, of all records of a child together. Full-time is 25 hours or more at school age, and 16"
-        " or more above. Not followed, as faults of the public SQL: at the start no hours count as part-time, and unsuitable above"
-        " school age asks the end."
-    ),
-    source="YJB key performance indicator 2, from 1 April 2023; KPI inclusion",
-    columns={
-        "by_school_age": "the children of compulsory school age and above, at the start and at the end (2b)",
-        "by_time_offered": "the children who were offered full time or part time (2c)",
-        "by_provision": "the children in each provision then (2d)",
-        "hours_offered": "the children by the hours that they were offered (2e)",
-        "hours_attended": "the children by the hours that they attended (2e)",
-    },
+    **words_of("kpi2"),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period
 
@@ -41,22 +41,10 @@ def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period)
 
 
 MEASURE: Final = Measure(
-    name="kpi9",
-    version="1",
-    definition=(
-        "Cautions given in the period for DRUGS, ROBBERY or VIOLENCE with a YJB seriousness score of 5 or more (not the"
-        " NPCC gravity score), by category and by age when given. A youth restorative disposal is no caution."
-    ),
-    source="YJB key performance indicator 9",
+    **words_of("kpi9"),
     reads=frozenset({"disposal"}),
     days=given_on,
     select=select_cautions,
     aggregate=aggregate,
     groupings={"area": lambda row: row.counted_in},
-    small_numbers="exact: asked for and published as KPI 6; category and age are in clear, and the return needs them",
-    columns={
-        "cases": "cautions given",
-        "by_category": "the same, by category of offence",
-        "by_age": "the same, by age in years when given",
-    },
 )

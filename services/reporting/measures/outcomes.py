@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary, OutcomeSummary
 from services.referral.summary import CrimeOutcome, ReferralSummary
-from services.reporting.measures.definition import Dataset, Measure
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.period import Period, quarter
 from services.trade.summary import Summary
 from services.trade.vocabulary import OutcomeCode
@@ -60,25 +60,10 @@ def aggregate(rows: Sequence[OutcomeOf], _dataset: Dataset, _period: Period) -> 
 
 
 MEASURE: Final = Measure(
-    name="outcomes",
-    version="1",
-    definition=(
-        "Crimes and suspects by the Home Office outcome that stands, by the day on which it was assigned. A crime has one"
-        " outcome: of several suspects' that which stands highest in the order of the referral's policy. Each suspect has one too; an outcome"
-        " without a suspect is the crime's alone. A disposal that follows from no referral is a crime of one suspect. What an"
-        " annulled disposal carried counts no more. Adults are suspects as children are."
-    ),
-    source="Home Office Counting Rules, section H; the order is a proposed local value, to be confirmed before real use",
+    **words_of("outcomes"),
     reads=frozenset({"disposal", "referral"}),
     days=outcome_days,
     select=select_outcomes,
     aggregate=aggregate,
     groupings={"area": lambda row: row.summary.counted_in},
-    small_numbers="exact: the Home Office asks for them by force and code, and publishes them; no person's attribute is told",
-    columns={
-        "crimes": "crimes with an outcome",
-        "suspects": "suspects with an outcome",
-        "by_code": "both, by the code of the outcome",
-        "by_quarter": "both, by quarter (Q1 is April to June)",
-    },
 )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary, End
 from services.referral.summary import ReferralSummary
-from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure
+from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure, words_of
 from services.reporting.measures.period import Period
 from services.trade.summary import Summary
 from shared.domain.dates import add_working_days
@@ -97,26 +97,10 @@ def aggregate(rows: Sequence[Interval | Lapse], _dataset: Dataset, _period: Peri
 
 
 MEASURE: Final = Measure(
-    name="timeliness",
-    version="2",
-    definition=(
-        "Stretches that ended in the period: from the report to the first triage; from the referral for assessment to"
-        " the first completed assessment; from the offence to the giving of a disposal; from giving to completion."
-        " Medians are in calendar days, null where there is none; targets are policy values of the day on which a"
-        " stretch began, in working days for the first three and in weeks for the last. A duty that had not been met"
-        " when its record was closed ends no stretch: it is counted, by its name, on the day on which it lapsed."
-    ),
-    source="local measure, a proposed local value, to be confirmed before real use; YJB 2014 for the assessment",
+    **words_of("timeliness"),
     reads=EVERY_SERVICE,
     days=last_days,
     select=select_intervals_and_lapses,
     aggregate=aggregate,
     groupings={"area": lambda row: row.summary.counted_in},
-    small_numbers="exact: lengths and duties are about the service; the days of a case are in clear",
-    columns={
-        "n": "stretches that ended in the period",
-        "median_days": "the median of their lengths, in calendar days",
-        "in_target": "how many were in target",
-        "lapsed": "duties that lapsed in the period, by name",
-    },
 )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure, WorkItem
+from services.reporting.measures.definition import EVERY_SERVICE, Dataset, Measure, WorkItem, words_of
 from services.reporting.measures.period import Period
 
 
@@ -30,26 +30,11 @@ def aggregate(rows: Sequence[WorkItem], _dataset: Dataset, _period: Period) -> d
 
 
 MEASURE: Final = Measure(
-    name="workload",
-    version="2",
-    definition=(
-        "Referrals, disposal cases and conferences that were open at the end of the period, by their state and by the"
-        " officer who had them: whom the referral is allocated to, to whom the disposal case was handed over, else who opened it,"
-        " the facilitator."
-        " Overdue duties are those of all services that stood unmet after their due date at the end of the period."
-    ),
-    source="local measure",
+    **words_of("workload"),
     reads=EVERY_SERVICE,
     days=lambda _summary: (),
     select=select_work,
     aggregate=aggregate,
     groupings={"area": lambda row: row.area, "service": lambda row: row.service},
-    small_numbers="exact: open work is about officers and records; a supervisor needs each one",
     needs_work_items=True,
-    columns={
-        "open": "pieces of work that were open",
-        "by_state": "the same, by state",
-        "by_officer": "the same, by officer; work that nobody has is left out",
-        "overdue_duties": "duties that stood unmet after their due date",
-    },
 )
