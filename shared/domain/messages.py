@@ -14,6 +14,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -44,7 +45,14 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+def _written(moment: object) -> object:
+    # Pydantic would read a number, also in a text, as the seconds since 1970.
+    if not (isinstance(moment, datetime) or (isinstance(moment, str) and moment[4:5] == "-")):
+        raise ValueError("give a time with its zone, such as 2026-06-09T23:50:00+01:00")
+    return moment
+
+
+Timestamp = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_utc)]
 """A timestamp with its zone (RFC 3339), converted to UTC. Years 1900 to 2199."""
 
 
