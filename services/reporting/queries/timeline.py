@@ -1,7 +1,7 @@
 """The timeline of a case across the services: each event with its sentence, both times and the links of its corrections."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -133,7 +133,7 @@ async def timeline(
             return of_case
         reached = await positions(connection, READ_MODELS, known_at)
     page_lines = _ordered(of_case.lines, order)[(page - 1) * PAGE : page * PAGE]
-    opened = await _open(pool, page_lines, of_case.histories, reader, reason, keyring)
+    opened = await open_notes(pool, page_lines, of_case.histories, reader, reason, keyring)
     answer = {
         "case_id": str(case_id),
         "as_of": None if as_of is None else as_of.isoformat(),
@@ -173,7 +173,7 @@ async def changes(
     for line in reversed(left):
         next_[line["service"]] = line["position"] - 1
     page_lines = since[:PAGE]
-    opened = await _open(pool, page_lines, of_case.histories, reader, reason, keyring)
+    opened = await open_notes(pool, page_lines, of_case.histories, reader, reason, keyring)
     answer = {
         "case_id": str(case_id),
         "after": dict(after),
@@ -206,20 +206,13 @@ async def _lines(
     lines: list[dict[str, Any]] = []
     histories = await histories_of(connection, streams)
     for (service, stream), history in histories.items():
-        events = READ_MODELS[service].events
         facts = history_at(history, as_of=as_of, known_at=known_at)
         recorded = {fact.event_id: fact for fact in history}
         pairs = [(recorded[fact.event_id], fact) for fact in facts]
         own = set(SUMMARIES.get(service, Summary).events_for_case(pairs, case_id))
         lines += [
-            _line(service, stream, line)
-            for line in history_view(
-                events,
-                undisclosed(events, history),
-                as_of=as_of,
-                known_at=known_at,
-                permission=reader.permission(service),
-            )
+            line
+            for line in lines_of((service, stream), history, reader, as_of=as_of, known_at=known_at)
             if UUID(line["event_id"]) in own
         ]
     states = await records_of_case(connection, reader, case_id, "state", ever=False)
@@ -227,7 +220,7 @@ async def _lines(
     return _Lines(lines, sorted(readable - {service for service, _ in streams}), histories)
 
 
-async def _open(
+async def open_notes(
     pool: Pool,
     lines: Sequence[dict[str, Any]],
     histories: Mapping[Stream, Sequence[Fact]],
@@ -266,9 +259,14 @@ async def _withheld(pool: Pool, reader: Reader, service: str, history: Sequence[
     )
 
 
-def _line(service: str, stream: UUID, line: Mapping[str, Any]) -> dict[str, Any]:
-    members = {name: line.get(name) for name in TimelineLine.model_fields}
-    return members | {"service": service, "stream": str(stream)}
+def lines_of(
+    stream: Stream, history: Sequence[Fact], reader: Reader, **times: datetime | None
+) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a stream's events, with every sealed field closed."""
+    events, permission = READ_MODELS[stream[0]].events, reader.permission(stream[0])
+    for line in history_view(events, undisclosed(events, history), permission=permission, **times):
+        members = {name: line.get(name) for name in TimelineLine.model_fields}
+        yield members | {"service": stream[0], "stream": str(stream[1])}
 
 
 def _ordered(lines: Sequence[dict[str, Any]], order: str) -> list[dict[str, Any]]:

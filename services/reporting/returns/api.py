@@ -16,6 +16,7 @@ from services.reporting.dependencies import Dependencies
 from services.reporting.measures import MEASURES
 from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.questions import refusing_bad_questions
+from services.reporting.queries.timeline import Note
 from services.reporting.queries.verifications import proved
 from services.reporting.returns.frozen import (
     ACTION,
@@ -99,6 +100,8 @@ class LaterEvent(Schema):
     position: int = Field(description="Its position in the service's event store.")
     occurred_at: datetime = Field(description="When it happened, in UTC.")
     recorded_at: datetime = Field(description="When it was recorded, in UTC.")
+    sentence: str = Field(description="The event in plain English.")
+    notes: list[Note] = Field(description="Its sealed fields, such as the reason, and the rationales of rules.")
 
 
 class Today(Schema):
@@ -109,7 +112,7 @@ class Today(Schema):
     differences: list[Difference]
     because: list[str] = Field(description="Why it differs, in words.")
     later_events: list[LaterEvent] = Field(
-        description="Those of records that the reader may see: an analyst sees none."
+        description="Those of records that the reader may see, with the reasons that they state: an analyst sees none."
     )
     later_events_total: int
 
@@ -178,7 +181,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
     )
     async def one_return(request: Request, actor: Caller, return_id: str) -> Response:
         """Return a frozen return, and beside it what the same question would answer today, and why."""
-        return await _read(request, actor, return_id, partial(_show_beside_today, actor))
+        return await _read(request, actor, return_id, partial(_show_beside_today, actor, read_reason(request)))
 
     @app.get(
         "/v1/returns/{return_id}/answer",
@@ -239,17 +242,19 @@ async def _read(
     return await show(at, item)
 
 
-async def _show_beside_today(actor: Actor, at: Dependencies, item: FrozenReturn) -> Response:
+async def _show_beside_today(actor: Actor, reason: str | None, at: Dependencies, item: FrozenReturn) -> Response:
     reader = await ask_for_reader(at.database, actor)
     async with at.past:
-        today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity, reader))
+        today = await ask(lambda: compare_with_today(at.database, item, at.ethnicity, reader, at.keyring, reason))
+    for record, classes in today.classes.items():
+        await at.gate.log_opening(actor, classes, reason, f"reporting/returns/{item.id}/{record}")
     return JSONResponse(
         {
             **_line(item),
             "definition": item.definition,
             "policy": item.policy,
             "answer": json.loads(item.answer),
-            "today": today,
+            "today": today.answer,
         }
     )
 

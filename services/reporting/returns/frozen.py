@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -20,21 +20,25 @@ import asyncpg
 from services.reporting.measures import Measure, measure_named
 from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
-from services.reporting.projection.as_of import changed_after, histories_in_turn
-from services.reporting.projection.fold import Folded, fold, is_after
+from services.reporting.projection.as_of import changed_after, histories_in_turn, histories_of
+from services.reporting.projection.fold import Folded, Stream, fold, is_after
 from services.reporting.projection.knowledge import known_of, rests_on
 from services.reporting.projection.projector import stream_of
 from services.reporting.projection.snapshot import Connection, Pool, positions, snapshot
 from services.reporting.queries.ethnicity import Grant
 from services.reporting.queries.measure_queries import measure
+from services.reporting.queries.timeline import Opened, lines_of, open_notes
 from services.reporting.queries.verifications import log_problems
 from services.reporting.queries.visibility import Reader
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.domain.persons import NOTHING_KNOWN
+from shared.privacy.keyring import Keyring
 
 MAX_EVENTS: Final = 200
 """How many later events a comparison names; it counts all."""
+_LATER: Final = ("version", "position", "occurred_at", "recorded_at", "sentence", "notes")
+"""What a comparison shows of a later event's line in the timeline."""
 PAGE_SIZE: Final = 50
 ACTION: Final = "FREEZE_RETURN"
 
@@ -140,26 +144,35 @@ async def list_returns(pool: Pool, page: int) -> list[FrozenReturn]:
     return [FrozenReturn.of_row(row) for row in rows]
 
 
-async def compare_with_today(pool: Pool, item: FrozenReturn, ethnicity: Grant | None, reader: Reader) -> dict[str, Any]:
+async def compare_with_today(
+    pool: Pool, item: FrozenReturn, ethnicity: Grant | None, reader: Reader, keyring: Keyring, reason: str | None = None
+) -> Opened:
     """Count the same again: up to the same positions, and up to today's; say what differs, and why.
 
-    The later events are those of records that the reader may see; their total is that of all.
+    The later events are those of records that the reader may see, with the reasons that they state; their total is that of all.
     """
     frozen_measure = measure_named(item.measure)
     async with snapshot(pool) as connection:
         reached = await positions(connection, item.positions)
         published = frozen_measure.sealed_texts is not None
-        later, total = ([], 0) if published else await _later_events(connection, frozen_measure, item, reader)
+        later, histories, total = (
+            ([], {}, 0) if published else await _later_events(connection, frozen_measure, item, reader)
+        )
+    classes = await open_notes(pool, [line for _, line in later], histories, reader, reason, keyring)
     again = await _count(pool, item.question, item.positions, ethnicity)
     today = again if reached == item.positions else await _count(pool, item.question, reached, ethnicity)
-    return {
+    answer = {
         "reproduced": again == item.answer,
         "answer": json.loads(today),
         "differences": list(_differences(json.loads(item.answer), json.loads(today))),
         "because": list(_reasons(frozen_measure, item, reproduced=again == item.answer, events=total)),
-        "later_events": later,
+        "later_events": [
+            {name: line[name] for name in _LATER} | {"stream": fact.envelope.stream, "type": fact.envelope.type}
+            for fact, line in later
+        ],
         "later_events_total": total,
     }
+    return Opened(answer, classes)
 
 
 async def reproduction_problems(pool: Pool) -> list[str]:
@@ -219,10 +232,11 @@ def _reasons(frozen_measure: Measure[Any], item: FrozenReturn, *, reproduced: bo
 
 async def _later_events(
     connection: Connection, frozen_measure: Measure[Any], item: FrozenReturn, reader: Reader
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[tuple[Fact, dict[str, Any]]], Mapping[Stream, Sequence[Fact]], int]:
     """List the events after a return's positions by which it would count something else today of a stream, and count all.
 
-    They are those of the stream, and what became known of its persons.
+    They are those of the stream, and what became known of its persons; listed are those of histories that the reader may
+    see, each with its line of a timeline, and these histories.
     """
     changed = sorted(await changed_after(connection, frozen_measure.reads, item.positions))
     told, shown = set[UUID](), list[Fact]()
@@ -233,20 +247,12 @@ async def _later_events(
             every = {fact.event_id: fact for fact in (*history, *known.facts) if is_after(fact, item.positions)}
             later = [fact for id_, fact in every.items() if id_ not in told]
             told |= every.keys()
-            seen = await reader.reach("state").select(connection, set(map(stream_of, later)))
+            seen = await reader.reach("history").select(connection, set(map(stream_of, later)))
             shown += [fact for fact in later if stream_of(fact) in seen]
             shown = sorted(shown, key=lambda one: (one.recorded_at, one.envelope.stream, one.version))[:MAX_EVENTS]
-    return [
-        {
-            "stream": fact.envelope.stream,
-            "version": fact.version,
-            "type": fact.envelope.type,
-            "position": fact.position,
-            "occurred_at": fact.occurred_at.isoformat(),
-            "recorded_at": fact.recorded_at.isoformat() if fact.recorded_at else None,
-        }
-        for fact in shown
-    ], len(told)
+    histories = await histories_of(connection, [*{*map(stream_of, shown)}])
+    lines = {UUID(line["event_id"]): line for of in histories.items() for line in lines_of(*of, reader)}
+    return [(fact, lines[fact.event_id]) for fact in shown], histories, len(told)
 
 
 def _counts(frozen_measure: Measure[Any], item: FrozenReturn, folded: Folded | None) -> object:
