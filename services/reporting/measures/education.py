@@ -62,12 +62,12 @@ def _of_session(name: str) -> Grouping:
 
 MEASURE: Final = Measure(
     **words_of("education"),
-    reads=frozenset({"education", "referral"}),
+    reads=frozenset({"disposal", "education", "referral"}),
     days=_days,
     select=select_education,
     aggregate=aggregate,
     groupings={
-        "area": lambda row: row.summary.area if isinstance(row, Advised) else row.area,
+        "area": lambda row: row.summary.counted_in if isinstance(row, Advised) else row.area,
         "topic": lambda row: (row.advice if isinstance(row, Advised) else row).topic.value,
         "key_stage": _of_session("key_stage"),
         "school": _of_session("school_urn"),

@@ -55,6 +55,7 @@ async def test_another_area_sees_the_case_and_its_duties_while_it_holds_it(pool:
 
     nothing = (0, False, False, 0)
     await send("referral", REFERRAL, RECEIVED, received_referral(HOME, RECEIVED.isoformat()))
+    await send("referral", REFERRAL, RECEIVED, {"type": "GiveAdvice", "to": "CHILD", "topic": "WEAPONS"})
     details = {"name": "Robin Roe", "date_of_birth": "2011-03-14"}
     await send("disposal", DISPOSAL, OPENED, opened_disposal(HOME, CHILD, details, occurred_at=OPENED.isoformat()))
     await send("education", SESSION, OPENED, {"type": "PlanSession", **PLAN})
@@ -80,6 +81,8 @@ async def test_another_area_sees_the_case_and_its_duties_while_it_holds_it(pool:
     await send("disposal", DISPOSAL, MOVED, {"type": "TransferCase", **TRANSFER, "kind": "TRANSFER"})
     assert await worked_in() == {"DEVON"}
     assert await worked_in(as_of=OPENED) == {"DORSET"}
+    advised = await measure(pool, "education", RECEIVED.date(), MOVED.date(), "area", None)
+    assert {area: counts["advice"] for area, counts in advised["by_area"].items()} == {"DEVON": 1}
     assert await seen("DEVON") == await seen("DORSET")
     assert await refold_differences(pool) == []
     await send("disposal", DISPOSAL, MOVED, {"type": "EndTransfer", "why": "He is back."})

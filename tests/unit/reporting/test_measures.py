@@ -418,6 +418,16 @@ def test_advice_counts_in_education_with_the_minutes_that_were_noted() -> None:
     assert {kind: group["advice"] for kind, group in found["by_kind"].items()} == {"GROUP": 0, "NOT_RECORDED": 2}
 
 
+def test_advice_of_a_moved_case_counts_in_the_area_that_leads_it() -> None:
+    """Given advice in a case that another area leads since a transfer, then it counts there, as in every other measure (K8)."""
+    advice = (Advice(on=day("2026-01-05"), topic=Topic.WEAPONS, minutes=20),)
+    moved = ReferralSummary(
+        stream=uuid4(), home=uuid4(), area="DORSET", led_by="DEVON", reported_on=day("2026-01-02"), advice=advice
+    )
+    found = ask("education", moved, group_by="area")["by_area"]
+    assert {area: group["advice"] for area, group in found.items()} == {"DEVON": 1}
+
+
 def test_a_small_ethnic_group_is_never_shown() -> None:
     """Given a grant of keys, then every group is named; small ones, zero, and one that would complete a total are null."""
     words: dict[ValueObject, str] = {}
