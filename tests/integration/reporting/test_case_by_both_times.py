@@ -122,7 +122,11 @@ async def test_a_question_of_the_past_holds_few_histories_at_once(
         await daily_sheet(pool, reader(), LATER, known_at=known)
     elif question == "return":
         await compare_with_today(
-            pool, replace(item, positions=dict.fromkeys(item.positions, 0)), None, Reader(analyst, None, frozenset())
+            pool,
+            replace(item, positions=dict.fromkeys(item.positions, 0)),
+            None,
+            Reader(analyst, None, frozenset()),
+            scenarios.memory.keyring,
         )
     else:
         await measure(pool, question, asked.first, asked.last, known_at=known)
