@@ -1,10 +1,8 @@
-"""`ooc case`, `cases`, `duties`, `next`, `search`, `document` and `watch`: questions about cases."""
+"""`ooc case`, `cases`, `duties`, `next`, `search` and `document`: questions about cases."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,11 +11,9 @@ import typer
 
 from ooc.cases import reading
 from ooc.cases.guidance import answers, next_table
-from ooc.cases.watch import Watcher, line_of, watch
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import OUT, alerts, case_list, say, search_results, sheet, show, standings, timeline, waits
+from ooc.tables import alerts, case_list, say, search_results, sheet, show, standings, timeline, waits
 from services.trade.vocabulary import Role, SearchKind
-from tools.client.http import RESTART
 
 app = typer.Typer(add_completion=False)
 
@@ -200,29 +196,3 @@ def document_command(
     except OSError as error:
         fail(f"{out} cannot be written ({error.strerror}): give another file with --out.")
     say(f"{out}: SHA-256 {sha256(body).hexdigest()}")
-
-
-@app.command("watch")
-def watch_command(
-    case_id: Annotated[
-        UUID | None,
-        typer.Option(
-            "--case",
-            help="Only this case. Default: what the role may read: cases, and the sessions and sittings of the weeks around today.",
-        ),
-    ] = None,
-    most: Annotated[int | None, typer.Option("--most", min=1, help="Stop after so many events.")] = None,
-    url: Urls = None,
-    role: AsRole = Role.SUPERVISOR,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Each event as JSON on a line of its own.")] = False,
-) -> None:
-    """Show events as they are recorded, as far as the role may read them, until Ctrl-C. Each read is logged."""
-    watcher = Watcher(client_of(url, patience=RESTART), role, case_id)
-    if not as_json:
-        OUT.print(f"Events from now on, as {role} may read them. Ctrl-C ends.", markup=False)
-    waiting = OUT.status("Waiting for events") if OUT.is_terminal else nullcontext()
-    with waiting:
-        for event in watch(watcher, most):
-            OUT.print(json.dumps(event) if as_json else line_of(event), markup=False, soft_wrap=True)
-            OUT.file.flush()

@@ -5,20 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
-from ooc.evidence.keys import OWNER
 from services.console.supervisors.import_rows import Owner
 from services.console.supervisors.import_table import register_of
-from shared.servers.database import as_role, database_dsn
-from tests.integration.local.waiting import eventually
-from tests.whole_system import OOC, client_of, ooc
+from tests.whole_system import client_of, ooc
 from tools.client.tokens import AREA, ORGANISATION
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "how-to" / "import-a-register.csv"
@@ -104,43 +97,3 @@ def test_an_officer_may_not_import(system: dict[str, Any]) -> None:
     found = ooc(system["var"], "import", str(EXAMPLE), "--as", "SAFE_SCHOOLS_OFFICER")
     assert found.returncode == 1
     assert "it is for SUPERVISOR" in found.stderr
-
-
-async def test_watching_shows_what_is_imported(system: dict[str, Any], tmp_path: Path) -> None:
-    """Given somebody who watches as an auditor, then each event comes as JSON without a name, and each read is logged."""
-    owner = Owner(ORGANISATION, AREA, "watched")
-    referral = str(owner.id_of("referral", "SSO/2025/0153"))
-    environment = {**os.environ, "OOC_VAR": str(system["var"])}
-    file = tmp_path / "cases.csv"
-    save(file, of_others("watched"))
-
-    async def has_begun() -> bool:
-        return await reads_of(system, "reporting/cases", "AUDITOR") > before
-
-    watching = [*OOC, "watch", "--most", "19", "--as", "AUDITOR", "--json"]
-    before = await reads_of(system, "reporting/cases", "AUDITOR")
-    with subprocess.Popen(watching, env=environment, stdout=subprocess.PIPE, text=True) as watcher:
-        try:
-            assert watcher.stdout is not None
-            # Its first read says that it has begun.
-            await eventually(has_begun, 120)
-            assert imported(system, str(file), "--register", "watched")[0] == 0
-            lines = [json.loads(line) for line in watcher.stdout]
-            assert watcher.wait(120) == 0
-        finally:
-            watcher.kill()
-    assert "Robin Doe" not in json.dumps(lines)
-    case, *_ = (line["case_id"] for line in lines if line["stream"] == referral)
-    sentences = [line["sentence"] for line in lines if line["case_id"] == case]
-    assert sentences[0].startswith("Referral received")
-    assert await reads_of(system, f"reporting/cases/{case}/changes", "AUDITOR") > 0
-
-
-async def reads_of(system: Mapping[str, Any], target: str, role: str) -> int:
-    """Count the lines of reporting's access log about a target, in a role."""
-    connection = await asyncpg.connect(database_dsn(as_role(system["postgres"], OWNER), "ooc_reporting"))
-    try:
-        query = "select count(*) from access_log where target = $1 and role = $2"
-        return int(await connection.fetchval(query, target, role))
-    finally:
-        await connection.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import subprocess
@@ -21,12 +20,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from ooc.cases.reading import NotFound, require_found
-from ooc.cases.watch import Watcher, line_of, watch
 from ooc.main import COMMANDS, app, main
 from ooc.system.status import _address
 from ooc.tables import standings
 from services.system.addresses import SERVICES, Addresses
-from services.system.lags import SOURCES
 from services.system.registry import DECIDING
 from tests.unit.ooc.test_console_http import serving
 from tests.unit.ooc.test_ooc import ooc
@@ -35,15 +32,6 @@ from tools.local import postgres_programs
 from tools.local.errors import CannotStart
 
 CASE = UUID(int=5)
-EVENT = {
-    "event_id": str(UUID(int=8)),
-    "service": "referral",
-    "position": 12,
-    "sentence": "Referral acknowledged",
-    "occurred_at": "2026-06-01T09:00:00+00:00",
-    "recorded_at": "2026-06-01T10:00:00+00:00",
-    "actor": {"id": str(UUID(int=1)), "role": "SUPERVISOR", "organisation": "DORSET_POLICE"},
-}
 ACTS = frozenset(
     {
         *("up", "sandbox", "demo", "migrate", "topics", "scenario run", "scenario check"),
@@ -176,80 +164,8 @@ def test_nothing_is_coloured_in_a_pipe(tmp_path: Path, arguments: list[str]) -> 
     assert "\x1b" not in result.stdout + result.stderr
 
 
-def status(consumed: int, source: str = "referral") -> tuple[int, Any]:
-    return 200, {
-        "position": 11,
-        "time": "2026-06-01T09:59:00+00:00",
-        "consumed": {f"ooc.{source}.events": {"0": consumed}},
-    }
-
-
-def cases(*ids: UUID) -> tuple[int, Any]:
-    return 200, {"cases": [{"case_id": str(id_)} for id_ in ids], "page_size": 50, "total": len(ids)}
-
-
-def changes(*events: Any) -> tuple[int, Any]:
-    return 200, {"events": list(events), "next": {"referral": 12}, "more": False}
-
-
 def client(url: str) -> Client:
     return Client(Addresses(url, dict.fromkeys(SERVICES, url)), patience=5.0)
-
-
-def test_events_are_shown_as_they_are_recorded() -> None:
-    """Reporting is read only after something was projected, each case from the place where it was read last."""
-    begin = [status(1)] * len(SOURCES)
-    answers = [*begin, status(1), cases(), status(1), status(1), status(2), cases(CASE), changes(EVENT), status(3)]
-    with serving(*answers, cases(CASE), changes(EVENT)) as (url, server):
-        pauses: list[float] = []
-        found = list(watch(Watcher(client(url), "SUPERVISOR"), 2, pauses.append))
-    assert found == [{"case_id": str(CASE), **EVENT}] * 2
-    assert len(pauses) == 4
-    reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
-    names = [path.partition("?")[0].rpartition("/")[2] for path in reads]
-    assert names == ["cases", "cases", "changes", "cases", "changes"]
-    assert all("sort=changed" in path for path in reads if path.startswith("/v1/cases?"))
-    first, second = (path for path in reads if "changes" in path)
-    assert first.count("after=") == len(SOURCES)
-    assert second.endswith("?after=referral%3A12")
-
-
-def test_one_case_is_watched_without_the_list() -> None:
-    """Given the id of a case, then no other is read, and a case that may not be seen ends it with a sentence."""
-    begin = [status(1)] * len(SOURCES)
-    with serving(*begin, status(1), changes(EVENT)) as (url, server):
-        assert list(watch(Watcher(client(url), "SUPERVISOR", CASE), 1)) == [{"case_id": str(CASE), **EVENT}]
-        reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
-        assert [path.partition("?")[0] for path in reads] == [f"/v1/cases/{CASE}/changes"]
-    with (
-        serving(*begin, status(1), (403, {"detail": "your role may not read it"})) as (url, _),
-        pytest.raises(NotFound, match="your role may not read it"),
-    ):
-        list(watch(Watcher(client(url), "SCHOOL", CASE), 1))
-
-
-def test_a_session_is_watched_though_it_belongs_to_no_case() -> None:
-    """Given a session with a new event, then that event is shown, and neither its earlier ones nor older sessions."""
-    session = UUID(int=9)
-    calendar = 200, {"sessions": [{"id": str(session), "position": 12}, {"id": str(UUID(int=4)), "position": 11}]}
-    planned = {**EVENT, "position": 4, "sentence": "Session planned"}
-    history = 200, {"events": [planned, {**EVENT, "sentence": "Place booked"}]}
-    begin = [status(1)] * len(SOURCES)
-    with serving(*begin, status(2, "education"), cases(), calendar, history) as (url, server):
-        (event,) = watch(Watcher(client(url), "SUPERVISOR"), 1)
-    assert (event["sentence"], event["service"], event["stream"]) == ("Place booked", "referral", str(session))
-    reads = [path for _, path, headers, _ in server.requests if "Authorization" in headers]
-    assert reads[1:] == ["/v1/sessions?from=2026-05-02&to=2026-08-01", f"/v1/sessions/{session}/history"]
-
-
-def test_an_event_is_a_line() -> None:
-    """It says when and what, in which role and where, with both times in Europe/London."""
-    assert line_of({"stream": str(CASE), **EVENT}).endswith(f"; referral:12, referral/{CASE})")
-    assert line_of({"case_id": str(CASE), **EVENT}) == (
-        "2026-06-01 11:00:00  Referral acknowledged (SUPERVISOR, happened 2026-06-01 10:00:00; referral:12,"
-        f" case {CASE})"
-    )
-    assert "\n" not in json.dumps(EVENT)
 
 
 @pytest.mark.slow
@@ -292,21 +208,6 @@ def test_who_is_no_person_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
         assert all("dry_run=true" in path for _, path, _, _ in server.requests)
     assert isinstance(asked.exception, NotFound)
     assert str(asked.exception) == f"No record of any service names the person {CASE}: check the id."
-
-
-def test_watching_begins_with_a_heading_and_shows_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a terminal, then it is said whose events are shown and how it ends, and a sign moves until one comes."""
-    screen = Console(file=StringIO(), force_terminal=True, width=200)
-    begin = [status(1)] * len(SOURCES)
-    with serving(*begin, status(1), changes(EVENT)) as (url, _):
-        monkeypatch.setattr("ooc.cases.commands.client_of", lambda *_, **__: client(url))
-        monkeypatch.setattr("ooc.cases.commands.OUT", screen)
-        assert CliRunner().invoke(app, ["watch", "--case", str(CASE), "--most", "1"]).exit_code == 0
-    assert isinstance(screen.file, StringIO)
-    shown = screen.file.getvalue()
-    assert "as SUPERVISOR may read them. Ctrl-C ends." in shown
-    assert "Waiting for events" in shown
-    assert "Referral acknowledged" in shown
 
 
 def test_an_export_says_how_it_is_checked_and_where_the_keys_are(
