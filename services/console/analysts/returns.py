@@ -26,6 +26,7 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
+from services.reporting.measures.definition import WORDS
 from services.system.registry import COLLECTIONS, RECORD_TITLES
 from services.trade.csv_text import csv_text
 from shared.api.parameters import UUID_TEXT
@@ -85,20 +86,6 @@ class ShownMeasure:
         return replace(self, table=table, rows=rows, first_row=here.start + 1, page=page, pages=pages)
 
 
-NAMES: Final = {
-    "fte": "First-time entrants",
-    "fte_yjb": "First-time entrants as the Youth Justice Board counts them",
-    "kpi1": "KPI1 (accommodation)",
-    "kpi2": "KPI2 (education, training, employment)",
-    "kpi6": "KPI6 (out-of-court disposals)",
-    "kpi6_yjb": "KPI6 as the Youth Justice Board counts it",
-    "kpi9": "KPI9 (serious violence)",
-    "kpi10": "KPI10 (victims)",
-    "kpi10_yjb": "KPI10 as the Youth Justice Board counts it",
-    "outcomes": "Outcomes of crimes by Home Office code",
-    "disproportionality": "Ethnic groups (disproportionality)",
-}
-"""Measures whose own names say little."""
 ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note"})
 """Members of an answer that are no numbers."""
 
@@ -266,7 +253,7 @@ def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
 
 def measure_name(name: str) -> str:
     """Return a measure as its heading has it, such as KPI6 (out-of-court disposals) or Workload."""
-    return NAMES.get(name) or short_name(name)
+    return WORDS.get(name, {}).get("title") or short_name(name)
 
 
 def short_name(name: str) -> str:

@@ -106,6 +106,7 @@ class Measure(Generic[Row]):
     withheld: frozenset[str] = frozenset()
     """The versions whose frozen answers are shown no longer, since they count few children."""
     columns: Mapping[str, str] = field(default_factory=dict)
+    title: str | None = None
 
     def rows(self, dataset: Dataset, period: Period) -> Sequence[Row]:
         """Select the rows of a period, of the summaries with a declared day in it: tables are searched by the same days.
