@@ -73,24 +73,25 @@ def _took_part(summary: DisposalSummary, conferences: Sequence[ConferenceSummary
     }
 
 
+def distinct(rows: Iterable[VictimOf]) -> int:
+    """Count the victims of rows, each once."""
+    return len({row.victim.person_id for row in rows})
+
+
 def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """Count distinct victims, and distinct children with one. A person harmed by two children counts once."""
     consenting = {row.victim.person_id for row in rows if row.victim.consents_to_contact}
     engaged = {row.victim.person_id for row in rows if row.engaged}
     return {
-        "victims": len({row.victim.person_id for row in rows}),
+        "victims": distinct(rows),
         "children_with_a_victim": len({row.summary.subject for row in rows}),
         "consented_to_contact": len(consenting),
         "engaged_and_consented": len(engaged & consenting),
-        "view_sought_before_decision": len(
-            {row.victim.person_id for row in rows if row.victim.view_sought_before_decision}
-        ),
-        "progress_requested": len({row.victim.person_id for row in rows if row.wishes.wants_updates}),
-        "progress_given": len({row.victim.person_id for row in rows if row.wishes.wants_updates and row.was_told}),
-        "support_requested": len({row.victim.person_id for row in rows if row.wishes.wants_support}),
-        "support_given": len(
-            {row.victim.person_id for row in rows if row.wishes.wants_support and row.wishes.supported}
-        ),
+        "view_sought_before_decision": distinct(row for row in rows if row.victim.view_sought_before_decision),
+        "progress_requested": distinct(row for row in rows if row.wishes.wants_updates),
+        "progress_given": distinct(row for row in rows if row.wishes.wants_updates and row.was_told),
+        "support_requested": distinct(row for row in rows if row.wishes.wants_support),
+        "support_given": distinct(row for row in rows if row.wishes.wants_support and row.wishes.supported),
     }
 
 

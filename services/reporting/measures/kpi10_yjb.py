@@ -1,10 +1,10 @@
 """KPI 10 in the inclusion of the Youth Justice Board: the victims of programmes that ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from services.reporting.measures.definition import Dataset, Measure, words_of
-from services.reporting.measures.kpi10 import VictimOf, victims_of
+from services.reporting.measures.kpi10 import VictimOf, distinct, victims_of
 from services.reporting.measures.period import Period
 from services.reporting.measures.programmes import programme_ends, select_programmes
 
@@ -15,23 +15,19 @@ def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
     return victims_of({one.summary.stream: one.summary for one in programmes}.values(), dataset)
 
 
-def _distinct(rows: Iterable[VictimOf]) -> int:
-    return len({row.victim.person_id for row in rows})
-
-
 def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """Count distinct victims, the children, and the times that a victim took part."""
     consenting = [row for row in rows if row.victim.consents_to_contact]
     return {
-        "victims": _distinct(rows),
+        "victims": distinct(rows),
         "children_with_a_victim": len({row.summary.subject for row in rows}),
-        "consented_to_contact": _distinct(consenting),
-        "engaged_and_consented": _distinct(row for row in consenting if row.engaged),
+        "consented_to_contact": distinct(consenting),
+        "engaged_and_consented": distinct(row for row in consenting if row.engaged),
         "restorative_interventions": sum(row.engaged for row in rows),
-        "view_sought_before_decision": _distinct(row for row in consenting if row.victim.view_sought_before_decision),
-        "progress_given": _distinct(row for row in consenting if row.was_told),
-        "support_given": _distinct(row for row in consenting if row.wishes.supported),
-        "contacted": _distinct(row for row in rows if row.victim.contacted or row.wishes.contacted),
+        "view_sought_before_decision": distinct(row for row in consenting if row.victim.view_sought_before_decision),
+        "progress_given": distinct(row for row in consenting if row.was_told),
+        "support_given": distinct(row for row in consenting if row.wishes.supported),
+        "contacted": distinct(row for row in rows if row.victim.contacted or row.wishes.contacted),
     }
 
 
