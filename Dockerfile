@@ -30,7 +30,7 @@ FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/ooc --create-home ooc
 COPY --from=build /opt/ooc /opt/ooc
 
-LABEL org.opencontainers.image.version="2026.12.0"
+LABEL org.opencontainers.image.version="2026.12.1"
 
 USER ooc
 WORKDIR /var/lib/ooc
