@@ -16,13 +16,7 @@ from ooc.backup.sealed import BadBackup
 from ooc.databases import result_of
 from ooc.evidence.verification import owner_database_url, require_answers, stores
 from ooc.options import AsJson, fail
-from ooc.restore.from_backup import (
-    rehearse_here,
-    restore_database_here,
-    restore_here,
-    show_forgotten,
-    show_restored,
-)
+from ooc.restore.from_backup import rehearse_here, restore_database_here, restore_here, show_forgotten, show_restored
 from ooc.restore.loss import loss_of_service, lost_backups, state_loss_of_service
 from ooc.restore.restore import CannotRestore, Statement, fork_of_service, restore_service
 from ooc.restore.system import Restored

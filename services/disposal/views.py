@@ -9,14 +9,7 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from services.disposal.domain.conditions import DEFINITIONS
-from services.disposal.domain.state import (
-    Attendance,
-    ConditionState,
-    DisposalState,
-    Stage,
-    Transfer,
-    VictimView,
-)
+from services.disposal.domain.state import Attendance, ConditionState, DisposalState, Stage, Transfer, VictimView
 from services.disposal.events import ConditionSessionBooked, PriorRecord
 from services.trade.victims import Progress, VictimLogLine, log_view
 from services.trade.vocabulary import ConditionType

@@ -6,14 +6,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from services.people.events import (
-    OF_PERSONS,
-    Contact,
-    PersonMerged,
-    PersonSeparated,
-    RecordCorrected,
-    RelationRecorded,
-)
+from services.people.events import OF_PERSONS, Contact, PersonMerged, PersonSeparated, RecordCorrected, RelationRecorded
 from shared.domain.decider import versions_of
 from shared.domain.envelope import Fact, has_event
 from shared.domain.messages import Event

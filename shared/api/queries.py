@@ -24,14 +24,7 @@ from shared.domain.decider import history_at
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
-from shared.domain.permissions import (
-    AUDIT,
-    CONFLICT,
-    DATA_RIGHTS,
-    AccessFacts,
-    Denial,
-    boundary,
-)
+from shared.domain.permissions import AUDIT, CONFLICT, DATA_RIGHTS, AccessFacts, Denial, boundary
 from shared.domain.persons import NOTHING_KNOWN, Known
 from shared.domain.service import Service
 from shared.event_store import EventStoreUnavailable, RecordedEvent

@@ -15,14 +15,7 @@ from shared.domain.envelope import Envelope, Fact, Origin
 from shared.domain.ids import event_id
 from shared.domain.messages import Actor, Command, Correction
 from shared.domain.persons import NOBODY_ALIKE, NOTHING_KNOWN, Alike, Known
-from shared.domain.rules import (
-    Approved,
-    Context,
-    Linked,
-    broken_rules,
-    no_marks,
-    not_before_the_stream_began,
-)
+from shared.domain.rules import Approved, Context, Linked, broken_rules, no_marks, not_before_the_stream_began
 from shared.domain.sealing import Sealed
 from shared.domain.service import Claims, Service
 

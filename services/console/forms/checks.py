@@ -19,13 +19,7 @@ from starlette.responses import Response
 from services.console.apis import Problem, part_of, sentence
 from services.console.forms import turns
 from services.console.forms.corrections import VALUE, event_of
-from services.console.forms.fields import (
-    Field,
-    FieldProblem,
-    answers_in_words,
-    command_of,
-    find_field,
-)
+from services.console.forms.fields import Field, FieldProblem, answers_in_words, command_of, find_field
 from services.console.forms.forms import Drawn, PlaceInTurn, draw_command, show_form
 from services.console.forms.next_steps import page_of, work_of
 from services.console.forms.special import special_form

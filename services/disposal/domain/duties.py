@@ -4,14 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from services.disposal.domain.state import (
-    ABSENT,
-    SETTLED,
-    ConditionStatus,
-    DisposalState,
-    Stage,
-    StepStatus,
-)
+from services.disposal.domain.state import ABSENT, SETTLED, ConditionStatus, DisposalState, Stage, StepStatus
 from services.trade.victims import information_due, telling_duties
 from services.trade.vocabulary import AttendanceStatus, Disposal
 from shared.domain.dates import local_day

@@ -10,13 +10,7 @@ from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.duties import must_be_assessed
 from services.disposal.domain.rules.issuing import explains
 from services.disposal.domain.rules.outcomes import lacks_outcome
-from services.disposal.domain.state import (
-    BEFORE_ISSUE,
-    UNDER_WAY,
-    ConditionStatus,
-    DisposalState,
-    Stage,
-)
+from services.disposal.domain.state import BEFORE_ISSUE, UNDER_WAY, ConditionStatus, DisposalState, Stage
 from services.disposal.domain.state_machine import CARED_FOR
 from services.trade.victims import told_victim
 from services.trade.vocabulary import BreachDecision, ConditionType, Disposal, Role, TrialMode

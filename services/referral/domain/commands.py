@@ -33,14 +33,7 @@ from services.trade.vocabulary import (
     TriageOutcome,
     not_for,
 )
-from shared.domain.messages import (
-    Command,
-    Digest,
-    FreeText,
-    Timestamp,
-    commands_in,
-    require_each_once,
-)
+from shared.domain.messages import Command, Digest, FreeText, Timestamp, commands_in, require_each_once
 from shared.domain.sealing import OwnedBy, Sealed
 from shared.domain.texts import Visible
 

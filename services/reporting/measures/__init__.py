@@ -6,12 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Final
 
-from services.reporting.measures.definition import (
-    NOT_RECORDED,
-    Dataset,
-    Measure,
-    WorkItem,
-)
+from services.reporting.measures.definition import NOT_RECORDED, Dataset, Measure, WorkItem
 from services.reporting.measures.period import BadQuestion, Period
 from services.trade.summary import Summary
 

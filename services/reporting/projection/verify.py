@@ -10,14 +10,7 @@ from pydantic_core import from_json
 
 from services.reporting.projection.fold import Folded, Stream, fold
 from services.reporting.projection.knowledge import known_of
-from services.reporting.projection.projector import (
-    COLUMNS,
-    DUTY_COLUMNS,
-    duty_rows,
-    read_row,
-    stream_of,
-    stream_row,
-)
+from services.reporting.projection.projector import COLUMNS, DUTY_COLUMNS, duty_rows, read_row, stream_of, stream_row
 from services.reporting.projection.snapshot import Connection, Pool, snapshot
 from shared.domain.decider import BrokenHistory
 from shared.domain.envelope import GENESIS, Fact, next_hash

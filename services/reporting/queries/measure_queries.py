@@ -12,13 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.disposal.summary import SealedTexts
-from services.reporting.measures import (
-    Dataset,
-    Measure,
-    WorkItem,
-    answer,
-    measure_named,
-)
+from services.reporting.measures import Dataset, Measure, WorkItem, answer, measure_named
 from services.reporting.measures.disclosure import Published
 from services.reporting.measures.period import Period, year_of
 from services.reporting.projection.as_of import fold_changed_streams

@@ -11,12 +11,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pgproto import pgproto
 
-from shared.event_store.log_hash import (
-    EMPTY_LOG,
-    kept_answer,
-    log_entry,
-    next_log_hash,
-)
+from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 from shared.evidence.verification.problems import MOST_LINES, Passed, Problems, ignore_passed, or_else
 from shared.servers.database import Pool
 

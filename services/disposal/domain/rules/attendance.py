@@ -9,11 +9,7 @@ from services.disposal.domain.commands import (
 )
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.rules.rulebook import rules
-from services.disposal.domain.state import (
-    ABSENT,
-    Attendance,
-    DisposalState,
-)
+from services.disposal.domain.state import ABSENT, Attendance, DisposalState
 from services.disposal.events import ConditionSessionBooked
 from services.trade.vocabulary import AttendanceStatus, Role
 from shared.domain.rules import Context

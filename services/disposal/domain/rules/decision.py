@@ -20,13 +20,7 @@ from services.disposal.domain.evolve import speaks_of_section_45
 from services.disposal.domain.rules.issuing import needs_an_adult
 from services.disposal.domain.rules.rulebook import rules
 from services.disposal.domain.state import BEFORE_ISSUE, DisposalState
-from services.disposal.events import (
-    AdmissionTaker,
-    AssessmentTool,
-    EvidenceStandard,
-    LegalAdvice,
-    ProsecutorDecision,
-)
+from services.disposal.events import AdmissionTaker, AssessmentTool, EvidenceStandard, LegalAdvice, ProsecutorDecision
 from services.trade.people import flags_of_the_incident, needs_interpreter, nrm_decision
 from services.trade.vocabulary import Disposal, Flag, OffenceCategory, Recommendation, TrialMode
 from shared.domain.rules import Context

@@ -4,12 +4,7 @@ from datetime import date
 
 from services.disposal.domain import commands
 from services.disposal.domain.rules.rulebook import rules
-from services.disposal.domain.state import (
-    BEFORE_ISSUE,
-    DisposalState,
-    Explanation,
-    Stage,
-)
+from services.disposal.domain.state import BEFORE_ISSUE, DisposalState, Explanation, Stage
 from services.trade.vocabulary import AppropriateAdultKind, Disposal, Role
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.rules import Context
