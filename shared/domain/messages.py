@@ -52,7 +52,7 @@ def _written(moment: object) -> object:
     return moment
 
 
-Timestamp = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_utc)]
+Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A timestamp with its zone (RFC 3339), converted to UTC. Years 1900 to 2199."""
 
 
@@ -169,7 +169,7 @@ class Command(Message):
     by_any_holder: ClassVar[bool] = False
 
     type: str = ""
-    occurred_at: Timestamp | None = None
+    occurred_at: Annotated[Timestamp, Field(strict=False), BeforeValidator(_written)] | None = None
     rationale: Annotated[dict[RuleId, FreeText], Field(max_length=40)] = {}
     expected_version: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 

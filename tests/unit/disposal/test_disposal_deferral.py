@@ -362,7 +362,7 @@ def test_a_corrected_birth_date_corrects_the_ages_of_the_agreement(case: CaseSto
     )
     case.ask(command, by=SUPERVISOR, at=LATER)
     changed = {(also.field, also.value) for also in case.facts[-1].event.also}  # type: ignore[attr-defined]
-    assert changed == {("age_at_offence", 15), ("age", 16)}
+    assert changed == {("age_at_offence", 15), ("age", 16), ("school_age_until", "2026-06-26")}
 
 
 def workshops(*more: PlanStep) -> AgreeDeferral:
