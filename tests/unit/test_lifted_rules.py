@@ -21,6 +21,7 @@ LIFTED_BY_NO_COMMAND = {
     "session_not_cancelled",
     "caution_can_be_breached",
     "nothing_attached_to_nudes",
+    "everyone_may_be_in_contact",
     "separates_who_is_not_forgotten",
     # It comes by itself, from another service or with a later command.
     "a_deferral_brings_its_outcome",

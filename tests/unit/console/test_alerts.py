@@ -39,6 +39,7 @@ def page_of(*alerts: dict[str, Any], messages: Sequence[SentMessage] = (), writi
         times={"as_of": None, "known_at": None},
         now=True,
         records=[],
+        untold=set(),
         steps={},
         people=[Who(IVY, "HARMER", "Ivy Stone", {})],
         children=[],

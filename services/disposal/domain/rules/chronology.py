@@ -158,7 +158,7 @@ def transfer_is_to_an_area_of_the_list(command: commands.TransferCase, _s: Dispo
     return command.to_area in (context.policy.values.get("transfer_areas") or [command.to_area])
 
 
-@rules.forbids("HO1", commands.HandOnCase, since=date(2013, 4, 8))
+@rules.forbids("HO1", commands.HandOnCase, lifted_by=(commands.HandOverCase,), since=date(2013, 4, 8))
 def is_handed_on_by_its_officer(state: DisposalState, context: Context) -> bool:
     """Another officer has this case: ask them, or a supervisor, to hand it on.
 
