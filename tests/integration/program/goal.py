@@ -42,7 +42,10 @@ def read_goal(file: Path, run: str) -> Goal:
     officers = {f"${name}": f"$officer.{role}" for name, role in story["officers"].items()}
     wishes = tuple(
         _wish(
-            step, names.fill_in({name: officers.get(str(value), value) for name, value in step.fields.items()}), names
+            step,
+            names.fill_in({name: officers.get(str(value), value) for name, value in step.fields.items()}),
+            names,
+            story.get("excuses", {}),
         )
         for step in scenario.steps
         # A story also sends without a reason what needs one; the program learns that from a dry run.
@@ -56,7 +59,8 @@ def read_goal(file: Path, run: str) -> Goal:
     return Goal(names, names.id(story["case"]), wishes, ends)
 
 
-def _wish(step: CommandStep, fields: Mapping[str, Any], names: Names) -> Wish:
+def _wish(step: CommandStep, fields: Mapping[str, Any], names: Names, excuses: Mapping[str, str]) -> Wish:
+    """Return the wish of a step; `excuses` are the officer's reasons that the story does not need."""
     return Wish(
         officer=Officer(step.by.role, step.by.number),
         service=step.service,
@@ -64,6 +68,6 @@ def _wish(step: CommandStep, fields: Mapping[str, Any], names: Names) -> Wish:
         type=step.command,
         values={name: value for name, value in fields.items() if name != "rationale"},
         at=step.at,
-        excuses=fields.get("rationale", {}),
+        excuses={**excuses, **fields.get("rationale", {})},
         refused_by=step.expected.rules,
     )
