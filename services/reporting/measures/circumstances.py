@@ -70,17 +70,16 @@ def _select(field: str, dataset: Dataset, period: Period) -> list[Standing]:
         return Then(child, on, tuple(recorded))
 
     return [
-        Standing(
-            row, dict(zip(MOMENTS, (then(row.summary, row.starts_on), then(row.summary, row.ended_on)), strict=True))
-        )
+        Standing(row, {"start": then(row.summary, row.starts_on), "end": then(row.summary, row.ended_on)})
         for row in population(dataset, period)
     ]
 
 
 def _count(rows: Sequence[Standing]) -> dict[str, int]:
-    verdicts = {f"{verdict}_at_{moment}": (verdict, moment) for moment in MOMENTS for verdict in VERDICTS}
     return {"children": len(rows)} | {
-        name: sum(row.at[moment].verdict == verdict for row in rows) for name, (verdict, moment) in verdicts.items()
+        f"{verdict}_at_{moment}": sum(row.at[moment].verdict == verdict for row in rows)
+        for moment in MOMENTS
+        for verdict in VERDICTS
     }
 
 

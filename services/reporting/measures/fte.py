@@ -13,7 +13,7 @@ from services.reporting.measures.period import Period, quarter
 
 
 def first_cautions(
-    dataset: Dataset, period: Period, counts: Callable[[DisposalSummary], bool] = lambda _: True
+    dataset: Dataset, period: Period, counts: Callable[[DisposalSummary], bool]
 ) -> list[DisposalSummary]:
     """Return the first caution of each child, of those that count, if it was given in the period."""
     disposals = dataset.policy.on(period.last).codes("first_time_entrant_disposals")
@@ -42,12 +42,17 @@ def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
 def aggregate(rows: Sequence[DisposalSummary], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """Count the cautions and those of each quarter; apart from them, those of which nothing is known before."""
     entrants = [row for row in rows if row.prior_cautions is not None]
-    quarters = Counter(quarter(row.given.on) for row in entrants if row.given is not None)
     return {
         "count": len(entrants),
         "unknown": len(rows) - len(entrants),
-        "by_quarter": dict(sorted(quarters.items())),
+        "by_quarter": count_by_quarter(entrants),
     }
+
+
+def count_by_quarter(rows: Sequence[DisposalSummary]) -> dict[str, int]:
+    """Count the cautions by the quarter of their giving."""
+    quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
+    return dict(sorted(quarters.items()))
 
 
 MEASURE: Final = Measure(

@@ -1,14 +1,13 @@
 """First-time entrants in the inclusion of the Youth Justice Board, and their rate."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary
 from services.reporting.measures.definition import Dataset, Measure, words_of
-from services.reporting.measures.fte import first_cautions
+from services.reporting.measures.fte import count_by_quarter, first_cautions
 from services.reporting.measures.interventions import given_on
-from services.reporting.measures.period import Period, quarter
+from services.reporting.measures.period import Period
 
 
 def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
@@ -25,12 +24,11 @@ def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
 def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count the children, also by quarter, and their rate if the population is loaded."""
     children = dataset.policy.on(period.last).number("children_10_17")
-    quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
     return {
         "count": len(rows),
         "unknown": sum(row.prior_cautions is None for row in rows),
         "rate": round(100_000 * len(rows) / children, 1) if children else None,
-        "by_quarter": dict(sorted(quarters.items())),
+        "by_quarter": count_by_quarter(rows),
     }
 
 
