@@ -126,17 +126,18 @@ async def test_the_end_of_the_retention_of_one_person(partnership: Partnership) 
     assert rehearsed.json()["records"] == []
 
 
+async def merge(partnership: Partnership, person: UUID, into: UUID) -> None:
+    """Say that two ids are of one person."""
+    command = {"type": "MergePerson", "into": str(into), "why": "Twice.", "rationale": {"ID2": "One."}}
+    await partnership.tell("people", person, "SUPERVISOR", command)
+    await partnership.carry()
+
+
 async def test_the_records_of_merged_ids_are_reviewed_together(partnership: Partnership) -> None:
     """Given a closed referral of a child, and one with a weapon under another id, when they are merged, then both are due once, by the gravest, and none while a record of either is open."""
     first = await closed(partnership)
     other = await world.rejected_referral(partnership, flags=["WEAPON"])
-    await partnership.tell(
-        "people",
-        other.person,
-        "SUPERVISOR",
-        {"type": "MergePerson", "into": str(first.person), "why": "Twice.", "rationale": {"ID2": "One."}},
-    )
-    await partnership.carry()
+    await merge(partnership, other.person, first.person)
     line = await review(partnership, first, "2190-01-01")
     assert line is not None
     assert (line["group"], set(line["case_ids"])) == (2, {str(first.case), str(other.case)})
@@ -150,13 +151,7 @@ async def test_the_records_of_merged_ids_are_reviewed_together(partnership: Part
     await partnership.carry()
     assert (await review(partnership, first, "2190-01-01") or {})["review_on"] == "2061-05-04"
     again = await world.referral(partnership)
-    await partnership.tell(
-        "people",
-        again.person,
-        "SUPERVISOR",
-        {"type": "MergePerson", "into": str(first.person), "why": "Twice.", "rationale": {"ID2": "One."}},
-    )
-    await partnership.carry()
+    await merge(partnership, again.person, first.person)
     assert await review(partnership, first, "2190-01-01") is None
 
 

@@ -14,7 +14,9 @@ import asyncpg
 import httpx2
 import pytest
 
+from services.reporting.queries.timeline import Opened
 from services.reporting.returns.frozen import ReturnQuestion, compare_with_today, prepare_return, reproduction_problems
+from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
@@ -171,34 +173,32 @@ async def test_a_return_that_was_changed_is_found(partnership: Partnership, chan
     assert re.search(found, " ".join(reported)), reported
 
 
+async def frozen_before(
+    pool: asyncpg.Pool[asyncpg.Record], story: str, event: str, period: tuple[date, date]
+) -> tuple[Fact, Opened]:
+    """Freeze first-time entrants as a story stood before an event; return the event, and the comparison after it."""
+    played = play(story)
+    place = next(n for n, fact in enumerate(played.facts) if fact.name == event)
+    analyst = Actor(id=uuid4(), role="ANALYST", organisation="POLICE", labels={"area": "EVERY"})
+    await project(pool, played.facts[:place], 500)
+    item = await prepare_return(pool, uuid4(), ReturnQuestion("fte", *period), analyst, None)
+    await project(pool, played.facts[place : place + 1], 1)
+    return played.facts[place], await compare_with_today(pool, item, None, reader(), played.memory.keyring)
+
+
 async def test_a_merge_is_told_as_the_reason_of_a_difference(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given two first-time entrants in a return who are merged later, then it is reproduced, and the merge tells why today counts one."""
-    played = play("130")
-    facts = played.facts
-    merged = next(n for n, fact in enumerate(facts) if fact.name == "PersonMerged")
-    analyst = Actor(id=uuid4(), role="ANALYST", organisation="POLICE", labels={"area": "EVERY"})
-    await project(pool, facts[:merged], 500)
-    question = ReturnQuestion("fte", date(2026, 1, 1), date(2026, 3, 31))
-    item = await prepare_return(pool, uuid4(), question, analyst, None)
-    await project(pool, facts[merged : merged + 1], 1)
-    told = (await compare_with_today(pool, item, None, reader(), played.memory.keyring)).answer
+    merged, compared = await frozen_before(pool, "130", "PersonMerged", (date(2026, 1, 1), date(2026, 3, 31)))
+    told = compared.answer
     assert told["reproduced"] is True
     assert {"column": "count", "frozen": 2, "today": 1} in told["differences"]
-    assert [event["type"] for event in told["later_events"]] == [facts[merged].envelope.type]
+    assert [event["type"] for event in told["later_events"]] == [merged.envelope.type]
     assert told["because"] == ["1 later event changed what is counted; see later_events"]
 
 
 async def test_an_annulment_is_told_with_its_reason(pool: asyncpg.Pool[asyncpg.Record]) -> None:
     """Given a caution in a return that is quashed later, then the difference comes with the reason, opened for who may read it, and logged."""
-    played = play("114")
-    facts = played.facts
-    annulled = next(n for n, fact in enumerate(facts) if fact.name == "DisposalAnnulled")
-    analyst = Actor(id=uuid4(), role="ANALYST", organisation="POLICE", labels={"area": "EVERY"})
-    await project(pool, facts[:annulled], 500)
-    question = ReturnQuestion("fte", date(2026, 6, 1), date(2026, 6, 30))
-    item = await prepare_return(pool, uuid4(), question, analyst, None)
-    await project(pool, facts[annulled : annulled + 1], 1)
-    told = await compare_with_today(pool, item, None, reader(), played.memory.keyring)
+    _, told = await frozen_before(pool, "114", "DisposalAnnulled", (date(2026, 6, 1), date(2026, 6, 30)))
     (event,) = told.answer["later_events"]
     assert [note["value"] for note in event["notes"]] == ["It was quashed."]
     assert "REASONS" in told.classes[event["stream"]]
