@@ -56,7 +56,14 @@ _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$"
 
 
 OFFICERS: Final = (
-    *("officer", "facilitator", "deciding_officer", "investigating_officer", "chair", "owner", "case_manager", "to"),
+    "officer",
+    "facilitator",
+    "deciding_officer",
+    "investigating_officer",
+    "chair",
+    "owner",
+    "case_manager",
+    "to",
 )
 """Fields that name an officer, without `_id`."""
 THERE: Final = ("action", "alert", "case", "chair", "condition", "corrects", "disposal", "referral", "step", "term")

@@ -129,7 +129,7 @@ async def case_page(request: Request, session: Session) -> Response:
         reports=events_of_kind(events.value or (), REPORTS),
         decisions=events_of_kind(events.value or (), DECISIONS),
         contacts=events_of_kind(events.value or (), CONTACTS),
-        untold={record.collection for record in records} - _told(records, events.value or ()),
+        untold=_list_unread(records, events.value or ()),
         messages=messages_of(records, names),
         writing=open_in(steps, "WriteToPerson"),
         linking=open_in(steps, "LinkPerson"),
@@ -165,10 +165,10 @@ async def case_page(request: Request, session: Session) -> Response:
     )
 
 
-def _told(records: Iterable[Record], events: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the kinds of records of which the person reads any event: each has one at least, by which it began."""
+def _list_unread(records: Sequence[Record], events: Iterable[Mapping[str, Any]]) -> set[str]:
+    """List the kinds of records of which the person reads no event: each has one at least, by which it began."""
     streams = {event["stream"] for event in events}
-    return {record.collection for record in records if record.id in streams}
+    return {one.collection for one in records} - {one.collection for one in records if one.id in streams}
 
 
 def _work(record: Record, case: str, names: Mapping[str, str], served: Collection[str] = ()) -> Work | None:
