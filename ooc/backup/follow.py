@@ -42,8 +42,8 @@ AGAIN_SECONDS: Final = 2.0
 REFUSALS: Final = 3
 """After how many a server has what comes next no more: it was removed, or a restore or a promotion has left it."""
 
-_SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
-_FULL: Final = re.compile(rf"{_SEGMENT.pattern}|[0-9A-F]{{8}}\.history")
+SEGMENT: Final = re.compile(r"[0-9A-F]{24}")
+_FULL: Final = re.compile(rf"{SEGMENT.pattern}|[0-9A-F]{{8}}\.history")
 
 _log = structlog.get_logger("backup")
 
@@ -156,7 +156,7 @@ def keep_received(spool: Path, wal: Path, recipient: Any, signers: Sequence[Sign
     The newest stays in the spool: a server without our slot is asked for what comes after it.
     """
     files = sorted(spool.iterdir())
-    newest = max((file.stem for file in files if _SEGMENT.fullmatch(file.stem)), default="")
+    newest = max((file.stem for file in files if SEGMENT.fullmatch(file.stem)), default="")
     keys = [signer.key for signer in signers]
     for file in files:
         if _FULL.fullmatch(file.name):

@@ -20,7 +20,7 @@ from typing import Any, Final
 import asyncpg
 
 from ooc.backup.base_backup import CLUSTER, program_of
-from ooc.backup.follow import PACKED, PARTIAL, RECEIVING, WAL, signed_file
+from ooc.backup.follow import PACKED, PARTIAL, RECEIVING, SEGMENT, WAL, signed_file
 from ooc.backup.manifest import Manifest
 from ooc.backup.sealed import BadBackup, opened, unpack_files
 from ooc.databases import fetch
@@ -36,7 +36,6 @@ TRUST: Final = "local all all trust\n"
 """The rule of the socket, in a folder that only the user of the server enters."""
 
 POLL: Final = 0.1
-SEGMENT: Final = re.compile("[0-9A-F]{24}")
 DROP: Final = re.compile(r"tx: +(\d+),.* desc: DROP ")
 PLACE: Final = re.compile(r"lsn: ([^,]+),")
 

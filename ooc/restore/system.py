@@ -170,9 +170,9 @@ async def restore_system(order: Order, data: Path) -> Restored:
 async def restore_database(order: Order, name: str, owner: str, scratch: Path) -> tuple[datetime | None, Forgotten]:
     """Make one database of a cluster that stands anew, as it was at a moment, and forget again who was forgotten since.
 
-    Without a moment it is as it was when the last database was dropped. The backup is recovered in `scratch`, and the database moved from there. Returns its last transaction. Raises
-    `BadBackup`, also if the database stands, or was gone at that moment; and `CannotStart` with what PostgreSQL's own
-    programs say.
+    Without a moment it is as it was when the last database was dropped. The backup is recovered in `scratch`, and the
+    database moved from there. Returns its last transaction. Raises `BadBackup`, also if the database stands, or was gone
+    at that moment; and `CannotStart` with what PostgreSQL's own programs say.
     """
     if await fetch(owner, _STANDS, name):
         raise BadBackup(f"{name} stands: rename it, and drop it when the restored one has been verified")
