@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticKnownError
 
 from shared.domain.sealing import PREFIX, Sealed
 from shared.domain.texts import Code, CommandContext, Visible, texts_in
@@ -48,7 +49,7 @@ def _in_utc(moment: datetime) -> datetime:
 def _written(moment: object) -> object:
     # Pydantic would read a number, also in a text, as the seconds since 1970.
     if not (isinstance(moment, datetime) or (isinstance(moment, str) and moment[4:5] == "-")):
-        raise ValueError("give a time with its zone, such as 2026-06-09T23:50:00+01:00")
+        raise PydanticKnownError("datetime_parsing", {"error": "not written as a date and a time"})
     return moment
 
 
