@@ -5,7 +5,6 @@ Here is only the composition: each command is in the module of its group, which 
 
 import os
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -16,9 +15,9 @@ import typer
 from stamina.instrumentation import set_on_retry_hooks
 from typer.core import TyperCommand, TyperGroup
 
-_LISTED: Final[Mapping[str, tuple[str, str]]] = tomllib.loads(
-    Path(__file__).with_name("commands.toml").read_text(encoding="utf-8")
-)
+from shared.domain.declared import read_beside
+
+_LISTED: Final[Mapping[str, tuple[str, str]]] = read_beside(__file__, "commands.toml")
 COMMANDS: Final = {name: help_ for name, (_, help_) in _LISTED.items()}
 """Each command with the first sentence of its help: so `ooc --help` imports no module of a command."""
 

@@ -2,20 +2,19 @@
 
 import asyncio
 import contextlib
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from ooc.tables import complain
 from services.system.registry import FOLLOWERS
+from shared.domain.declared import read_beside
 from tools.client.http import Client, NoAnswer
 
 LOOK_SECONDS: Final = 10.0
 """Seconds between two looks for new alarms while `ooc up` runs: each look asks every API for its status."""
 
 
-COMMANDS: Final[Mapping[str, str]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+COMMANDS: Final[Mapping[str, str]] = read_beside(__file__)
 """The command that shows more of an alarm, by its name."""
 
 HELD: Final = frozenset({"ooc quarantine list", "ooc gaps list"})

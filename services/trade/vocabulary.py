@@ -3,16 +3,15 @@
 Part of every service's contract, like its events.py: imports nothing but the kernel's messages and permissions.
 """
 
-import tomllib
 from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from shared.domain.declared import read_beside
 from shared.domain.messages import Added, CorrectionCommand, FreeText, ShortText, ValueObject
 from shared.domain.permissions import (
     AUDIT,
@@ -151,7 +150,7 @@ INHERITED_LABELS: Final = frozenset({"area"})
 """The labels that every record takes from the actor who opens it: the area of a token bounds what it may reach."""
 
 
-_WORDS: Final = tomllib.loads((Path(__file__).parent / "vocabulary.toml").read_text(encoding="utf-8"))["sentences"]
+_WORDS: Final = read_beside(__file__, "vocabulary.toml")["sentences"]
 WORDS: Final[Mapping[str, str]] = _WORDS["codes"] | _WORDS["sealed"]
 """Codes and names of sealed fields as they stand within a sentence, if their own letters do not say it (`shared.domain.sentences`)."""
 

@@ -1,10 +1,8 @@
 """The OpenAPI 3.1 document, and its page with all files from this server."""
 
 import json
-import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -16,10 +14,11 @@ from shared.api.command_schemas import IN_OPENAPI
 from shared.api.dependencies import OwnDatabase
 from shared.api.limits import limits_of
 from shared.api.problems import PROBLEM_TYPES, Problem, example_response, problems
+from shared.domain.declared import read_beside
 from shared.servers.settings import Settings
 from shared.servers.version import version
 
-TAGS: Final = tomllib.loads(Path(__file__).with_name("tags.toml").read_text(encoding="utf-8"))
+TAGS: Final = read_beside(__file__, "tags.toml")
 """The purpose of each tag's routes."""
 
 # Files of this API only.

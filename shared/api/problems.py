@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +20,7 @@ from shared.api.authentication import InvalidToken, IssuerUnavailable
 from shared.api.authorisation import NotAllowed
 from shared.domain.dates import BeyondCalendar
 from shared.domain.decisions import BrokenRule
+from shared.domain.declared import read_beside
 from shared.domain.policy import NoPolicy
 from shared.domain.remedies import remedy_of
 from shared.event_store import (
@@ -36,7 +35,7 @@ from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringClockApart, 
 MEDIA_TYPE = "application/problem+json"
 
 
-_DECLARED: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_DECLARED: Final = read_beside(__file__)
 PROBLEM_TYPES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
     kind: (tuple(statuses), meaning) for kind, (statuses, meaning) in _DECLARED["types"].items()
 }

@@ -1,17 +1,17 @@
 """What to do about a malformed value, in words for people. Nothing of what the library says of it is repeated."""
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, get_args
 
 from pydantic_core.core_schema import ErrorType
+
+from shared.domain.declared import read_beside
 
 LIBRARY: Final = frozenset(get_args(ErrorType))
 """Every type of error that is the library's own; the others are ours, and have words of ours."""
 OTHERWISE: Final = "this is no value of this field: see what the field is for"
 
-_REMEDIES: Final[Mapping[str, str]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_REMEDIES: Final[Mapping[str, str]] = read_beside(__file__)
 
 
 def remedy_of(error: Mapping[str, Any]) -> str:

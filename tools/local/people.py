@@ -1,11 +1,10 @@
 """The people whom the sign-in page of the development issuer offers: one for each role, and a second if two must act."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from shared.domain.declared import read_beside
 from shared.domain.ids import derived_uuid
 
 AREA: Final = "DORSET"
@@ -52,10 +51,7 @@ class Person:
         }
 
 
-PEOPLE: Final = tuple(
-    Person(**person)
-    for person in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["person"]
-)
+PEOPLE: Final = tuple(Person(**person) for person in read_beside(__file__)["person"])
 """Everyone whom the page offers, in its order."""
 
 BY_KEY: Final = {person.key: person for person in PEOPLE}

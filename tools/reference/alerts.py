@@ -1,12 +1,11 @@
 """The alert rules of Prometheus, one for each alarm and those that no alarm can raise, from the registry of alarms."""
 
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from shared.domain.declared import read_beside
 from shared.messaging.consumer.alarms import ALARMS
 
 
@@ -32,9 +31,7 @@ class Alert:
         }
 
 
-WITHOUT_ALARM: Final = tuple(
-    Alert(**alert) for alert in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["alert"]
-)
+WITHOUT_ALARM: Final = tuple(Alert(**alert) for alert in read_beside(__file__)["alert"])
 """What a process that hangs or is gone cannot say of itself."""
 
 

@@ -1,14 +1,14 @@
 """Grafana's dashboards, one for the operator on duty and one for the manager, by Grafana's own SDK."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DataSourceRef
+
+from shared.domain.declared import read_beside
 
 WIDTH: Final = 12
 """Half of Grafana's 24 columns."""
@@ -30,7 +30,7 @@ class Panel:
 
 DASHBOARDS: Final = {
     name: (shown["title"], tuple(Panel(**panel) for panel in shown["panels"]))
-    for name, shown in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
+    for name, shown in read_beside(__file__).items()
 }
 
 

@@ -7,7 +7,6 @@ samples are the golden ones of tests/unit/contract, whose bytes never change.
 import inspect
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -30,6 +29,7 @@ from shared.api.command_schemas import (
     require_words,
 )
 from shared.domain.data_rights import data_rights_events
+from shared.domain.declared import read_beside
 from shared.domain.envelope import Envelope, EventRegistry
 from shared.domain.messages import Event
 from shared.domain.sealing import FieldClass, OwnedBy, Sealed, types_in
@@ -45,7 +45,7 @@ DECIMAL: Final = r"^\d{1,4}(\.\d{1,2})?$"
 
 Json = dict[str, Any]
 
-TEXTS: Final[Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("topics.toml").read_text(encoding="utf-8"))
+TEXTS: Final[Mapping[str, Any]] = read_beside(__file__, "topics.toml")
 """What stands around an event, in words."""
 
 

@@ -3,14 +3,13 @@
 The loads are those of docs/explanation/load.md, the speeds those of docs/reference/performance.md.
 """
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from services.system.processes import Kind, Process
+from shared.domain.declared import read_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,7 @@ class Size:
 LIMIT_MIB: Final = 512
 """The memory that one of our containers never exceeds: that of docker-compose.yml, by which `make containers` runs."""
 
-FORCE_AREA, CEILING = (
-    {part: Size(**size) for part, size in sizes.items()}
-    for sizes in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).values()
-)
+FORCE_AREA, CEILING = ({part: Size(**size) for part, size in sizes.items()} for sizes in read_beside(__file__).values())
 
 
 def size_of(process: Process) -> str:

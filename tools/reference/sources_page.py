@@ -1,18 +1,17 @@
 """The page of sources: each statute, code and guidance that rules, dated values and measures cite, with what cites it."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from services.reporting.measures import MEASURES
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.retention import POLICY as RETENTION
+from shared.domain.declared import read_beside
 from shared.domain.service import Service
 from tools.reference.markdown import fill
 
-SOURCES: Final = tomllib.loads(Path(__file__).with_name("sources.toml").read_text(encoding="utf-8"))["source"]
+SOURCES: Final = read_beside(__file__, "sources.toml")["source"]
 _NEXT: Final = re.compile(r"; (?![^(]*\))")
 """Between the sources of a citation, and not within brackets."""
 

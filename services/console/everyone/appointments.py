@@ -4,11 +4,9 @@ It names nobody, and says nothing of why. A link comes from the program that wri
 appointment. What it shows is asked anew each time, so a place or time that was moved is right.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -29,11 +27,10 @@ from services.trade.partnership import partnership_on
 from services.trade.vocabulary import Language
 from shared.api.authentication import InvalidToken, IssuerUnavailable
 from shared.domain.dates import LONDON
+from shared.domain.declared import read_beside
 from shared.domain.ids import derived_uuid
 
-WORDS: Final[Mapping[str, Mapping[str, Any]]] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-)
+WORDS: Final[Mapping[str, Mapping[str, Any]]] = read_beside(__file__)
 """What the page says, by language."""
 LONGEST: Final = timedelta(days=200)
 """The longest life of a link."""

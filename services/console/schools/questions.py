@@ -6,15 +6,14 @@ what its report says by itself; anybody who reports without a sign-in likewise.
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from services.console.forms.fields import Answers, Field, Option, command_of, controls
 from services.trade.vocabulary import Role
+from shared.domain.declared import read_beside
 
 COMMAND: Final = "ReceiveReferral"
 FOLLOWS: Final = "occurred_at"
@@ -42,7 +41,7 @@ class Caution:
     source: str
 
 
-_TEXTS: Final = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_TEXTS: Final = read_beside(__file__)
 QUESTIONS: Final = tuple(
     Question(question["name"], question["title"], tuple(question["fields"])) for question in _TEXTS["question"]
 )

@@ -1,10 +1,8 @@
 """A measure: the words of its definition, the services that it reads, and two pure functions, `select` and `aggregate`."""
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -14,6 +12,7 @@ from services.reporting.measures.period import Period
 from services.reporting.measures.policy import POLICY
 from services.system.registry import DECIDING
 from services.trade.summary import Summary
+from shared.domain.declared import read_beside
 from shared.domain.policy import PolicyBook
 
 Row = TypeVar("Row")
@@ -64,7 +63,7 @@ NOT_RECORDED: Final = "NOT_RECORDED"
 """The group of rows for which the grouping has no value."""
 
 
-WORDS: Final[Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+WORDS: Final[Mapping[str, Any]] = read_beside(__file__, "words.toml")
 
 
 def words_of(name: str) -> dict[str, Any]:

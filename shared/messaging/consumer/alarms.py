@@ -1,15 +1,14 @@
 """Alarms: problems of a consumer that need a person, stored in its database until they are solved."""
 
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from pathlib import Path
 from typing import Final
 
 import structlog
 
+from shared.domain.declared import read_beside
 from shared.servers.database import Connection
 
 
@@ -26,10 +25,7 @@ class AlarmKind:
         return f"docs/how-to/runbook/{self.name}.md"
 
 
-ALARMS: Final = {
-    name: AlarmKind(name, meaning)
-    for name, meaning in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
-}
+ALARMS: Final = {name: AlarmKind(name, meaning) for name, meaning in read_beside(__file__).items()}
 """Every kind of alarm, by its name."""
 
 UNKNOWN: Final = AlarmKind("README", "An alarm that this version of the program does not know.")
