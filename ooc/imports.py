@@ -85,7 +85,6 @@ def _owner(client: Client, role: Role, register: str) -> Owner:
 
 
 def _schemas(client: Client) -> Mapping[str, Mapping[str, Any]]:
-    """Ask the API for the schemas of the commands."""
     schemas = {}
     for command in COMMANDS:
         reply = client.open("referral", f"/schemas/{command}", patience=client.patience)

@@ -187,11 +187,9 @@ def ask_database(question: Callable[[Connection], Awaitable[T]], *, as_owner: bo
 
 
 def print_rows(title: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Print rows as a table, or as JSON."""
     lines = [tuple(map(_words, row.values())) for row in rows]
     show(rows, table(title, *rows[0], rows=lines) if rows else "There is none.", as_json=as_json)
 
 
 def _words(value: Any) -> str:
-    """Return a value as people read it."""
     return "" if value is None else moment(value.isoformat()) if isinstance(value, datetime) else str(value)

@@ -71,6 +71,5 @@ def client_of(url: list[str] | None, *, patience: float = SOON, reason: str = "C
 
 
 def fail(text: str, code: int = 1) -> NoReturn:
-    """Say what is wrong, and end with an exit code."""
     complain(text)
     raise typer.Exit(code)

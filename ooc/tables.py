@@ -52,7 +52,6 @@ def progress_bar(console: Console) -> Progress:
 
 
 def table(title: str, *columns: str, rows: Iterable[Sequence[Any]]) -> Group:
-    """Return a titled table whose cells are plain text."""
     made = Table(header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column in WHOLE)
@@ -123,7 +122,6 @@ def alerts(title: str, alerts_on: Sequence[Mapping[str, Any]]) -> Group:
 
 
 def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
-    """Return the list of cases, with the next duty and the states of each."""
     from services.reporting.queries.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations
 
     columns = {name: column for name, column in COLUMNS.items() if column.heading}

@@ -88,7 +88,6 @@ def build_typescript() -> None:
 
 
 def build_python() -> None:
-    """Generate the packages, and build the wheel."""
     generate()
     wheel = [sys.executable, *["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]]
     subprocess.run([*wheel, BUILT, LIBRARY], check=True)

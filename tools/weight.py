@@ -39,7 +39,6 @@ def show(title: str, rows: Iterable[tuple[str, int]]) -> None:
 
 
 def main() -> None:
-    """Print the weight of the checkout that this is called in."""
     python = tracked("*.py")
     product = [path for path in python if path.parts[0] in PRODUCT]
     sizes = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python}

@@ -60,7 +60,6 @@ class Manifest:
 
     @property
     def text(self) -> str:
-        """The text whose digest is in the log."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
     @classmethod
@@ -85,12 +84,10 @@ class Manifest:
 
     @property
     def ended(self) -> datetime:
-        """When the backup was complete."""
         return datetime.fromisoformat(self.ended_at)
 
 
 def origin_of_backups(authority: str) -> str:
-    """Name the log of backups in its checkpoints."""
     return f"{authority}/backups"
 
 
@@ -127,7 +124,6 @@ async def enter(
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there as a whole or not at all."""
     with begin_whole(path) as file:
         file.write(text.encode())
 

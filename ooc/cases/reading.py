@@ -110,7 +110,6 @@ def require_found(reply: Reply, what: str, role: str) -> Any:
 
 
 def _detail(reply: Reply) -> str:
-    """Return what the service says of a refusal, or nothing."""
     body = reply.body if isinstance(reply.body, Mapping) else {}
     return "; ".join(f"{e.get('field')}: {e.get('message')}" for e in body.get("errors") or ()) or str(
         body.get("detail") or ""

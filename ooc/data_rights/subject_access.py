@@ -111,7 +111,6 @@ def copy_for(
     looks: Sequence[Mapping[str, Any]],
     made_at: datetime,
 ) -> dict[str, Any]:
-    """Put the copy together from the answers of the services."""
     own = {record["id"] for record in records} | {record["home"] for record in records}
     own |= {line["event_id"] for record in records for line in record["history"]}
     redaction = Redaction(person, own, records)

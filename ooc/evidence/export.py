@@ -144,7 +144,6 @@ def require_folders(*files: Path | None) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file as a whole, or not at all."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         new.write_text(text, encoding="utf-8")

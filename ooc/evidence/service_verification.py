@@ -34,7 +34,6 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is broken."""
         return not self.problems
 
 

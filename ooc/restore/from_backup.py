@@ -159,7 +159,6 @@ def show_restored(restored: Restored) -> None:
 
 
 def show_forgotten(forgotten: Forgotten) -> None:
-    """Say who was forgotten again, and who was not."""
     OUT.print(f"Forgotten people: {len(forgotten.again)} had a key again, which is destroyed.")
     for person in forgotten.undecided:
         complain(f"The person {person} is not forgotten by every service: `ooc forget-again`")

@@ -337,7 +337,6 @@ async def _rebuild_claims(connection: Connection, service: Service[Any], streams
 async def _rebuild_tree(
     connection: Connection, entries: Mapping[int, bytes], signed: Mapping[int, Checkpoint], notes: Mapping[int, str]
 ) -> None:
-    """Grow the stored tree to each checkpoint that was published and is not stored, and store it."""
     size: int = await connection.fetchval("select coalesce(max(size), 0) from signed_checkpoint where log = 'events'")
     tiles = await read_tiles(connection, EVENTS, frontier(size))
     for target in sorted(number for number in notes if number > size and number in signed):

@@ -309,7 +309,6 @@ async def _compare(
 
 
 async def _last_published(order: Order, service: str, log: Log, keys: Sequence[str]) -> Checkpoint | None:
-    """Read the last signed checkpoint of a log from its topic, if there is one."""
     if order.kafka is None:
         return None
     known = [VerifierKey.parse(key) for key in keys]

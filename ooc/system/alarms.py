@@ -36,7 +36,6 @@ def alarm_line(service: str, alarm: Mapping[str, Any]) -> str:
 
 
 def standing_alarms(client: Client) -> Iterator[str]:
-    """Yield the alarms of everything that answers, in sentences."""
     for service in client.addresses.watched:
         try:
             status = client.open(service, "/status").body or {}

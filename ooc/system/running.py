@@ -253,7 +253,6 @@ def witness_process(addresses: Addresses, environment: Mapping[str, str]) -> Pro
 
 
 def log_keys(keys: SigningKeys, origin: str) -> list[VerifierKey]:
-    """Return the public keys of every log of the system, and of its backups."""
     logs = [
         origin_of(origin, entry.name, log)
         for entry in SERVICES

@@ -37,7 +37,6 @@ class ProcessStatus:
 
 
 def system_status(client: Client, var: Path = VAR, *, local: bool = True) -> ProcessStatus:
-    """Look at every process once."""
     if local and holder(var) is None:
         return ProcessStatus([], [_nobody_at_home(var)])
     reasons: list[str] = []

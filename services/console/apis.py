@@ -44,7 +44,6 @@ class Problem(Exception):
 
     @property
     def detail(self) -> str:
-        """The sentence for people."""
         return str(self.body.get("detail") or "")
 
     @property

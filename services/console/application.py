@@ -220,7 +220,6 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
 
 
 async def live(_request: Request) -> Response:
-    """Respond if the process runs."""
     return JSONResponse({"status": "live", "version": version()})
 
 

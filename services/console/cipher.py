@@ -39,7 +39,6 @@ class Cipher:
         return None
 
     def seal_text(self, value: Any, place: bytes) -> str:
-        """Seal a value as text for a cookie."""
         return urlsafe_b64encode(self.seal(value, place)).decode()
 
     def open_text(self, text: str, place: bytes) -> Any:

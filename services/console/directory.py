@@ -50,7 +50,6 @@ class Officer:
 
     @property
     def words(self) -> str:
-        """Name and role, as lists show them."""
         return f"{self.name} ({in_words(self.role)})"
 
 
@@ -99,7 +98,6 @@ class Directory:
         )
 
     async def names(self, session: Session) -> dict[str, str]:
-        """Return the names of these officers by id."""
         return {officer.id: officer.name for officer in await self.of_area(session)}
 
 

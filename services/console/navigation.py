@@ -31,12 +31,10 @@ OF_ROLE: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
 
 
 def lists_of(roles: Iterable[str]) -> Permission:
-    """Return what some roles may read of the lists."""
     return permission_of(ACCESS, roles)
 
 
 def navigation(roles: Sequence[str], path: str) -> list[dict[str, Any]]:
-    """Return the items of the navigation of some roles, for the page at a path."""
     parts = lists_of(roles).parts | {"", *([] if BEGINNERS.isdisjoint(roles) else [BEGINS])}
     pages = dict.fromkeys(page for role in roles for page in OF_ROLE.get(role, PAGES))
     return [

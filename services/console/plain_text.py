@@ -8,7 +8,6 @@ from shared.domain.dates import LONDON
 
 
 def cell_text(value: Any) -> str:
-    """Return a value as a person reads it."""
     match value:
         case None:
             return ""

@@ -29,17 +29,14 @@ class Record:
 
     @property
     def service(self) -> str:
-        """The service that keeps it."""
         return SERVICES[self.collection]
 
     @property
     def title(self) -> str:
-        """Its kind, for a heading."""
         return RECORD_TITLES[self.collection]
 
     @property
     def people(self) -> list[Who]:
-        """Its people, the child first."""
         return people_of(self.state.value or {})
 
     @property

@@ -95,7 +95,6 @@ def address(path: str, **parameters: Any) -> str:
 
 
 def with_query(page: str, **more: str) -> str:
-    """Return an address with more in its query."""
     return f"{page}{'&' if '?' in page else '?'}{urlencode(more)}"
 
 

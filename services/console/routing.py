@@ -74,7 +74,6 @@ Keep = Callable[[Request, Session, Form], Awaitable[str]]
 
 
 def console_of(request: Request) -> Console:
-    """Return what the console holds."""
     console: Console = request.app.state.console
     return console
 
@@ -217,7 +216,6 @@ def _reraise_unless_ended(error: SessionEnded | Problem) -> None:
 
 
 def _sign_in_page(request: Request, then: str, *, kept: bool = False) -> Response:
-    """Say that the session has ended, and lead to the sign-in and from there to a page."""
     return render(request, "session_ended.html", None, then=address("/sign-in", next=then), kept=kept)
 
 

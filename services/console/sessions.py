@@ -80,7 +80,6 @@ class Writes:
 
     @property
     def tokens(self) -> list[str]:
-        """Return the position tokens."""
         return [f"{service}:{position}" for service, position in self.positions.items()]
 
     @property
@@ -117,7 +116,6 @@ class Session:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """All their roles."""
         return self.role, *self.also
 
 
@@ -281,7 +279,6 @@ class Links(_Rows):
         return end
 
     async def prolong(self, owner: str, ends_at: datetime, kind: str = "") -> None:
-        """Let the links of an owner end later."""
         await self._pool.execute(
             "update link set ends_at = $2 where owner = $1 and ends_at > now()",
             self._cipher.owner(kind + owner),
@@ -297,7 +294,6 @@ class Links(_Rows):
         return {row["id"].hex(): self._cipher.open(row["sealed"], row["id"]) for row in rows}
 
     async def end(self, owner: str, kind: str = "", row: str = "") -> None:
-        """End every link of an owner, or that of one row."""
         await self._pool.execute(
             "delete from link where owner = $1 and ($2 = '' or encode(id, 'hex') = $2)",
             self._cipher.owner(kind + owner),

@@ -33,7 +33,6 @@ def given_in_words(given: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def within(code: Any) -> str:
-    """Return a code in words as they stand within a sentence."""
     text = str(code or "")
     return _ACRONYMS.sub(lambda match: match[0].upper(), words_of(text, WORDS)) if _CODE.fullmatch(text) else text
 

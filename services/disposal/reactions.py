@@ -322,7 +322,6 @@ def _ended(fact: Fact, end: conference.ConferenceEnd) -> dict[str, Any]:
 
 
 def _moved_place(fact: Fact, place: education.CorrectedPlace, superseded: tuple[UUID, ...]) -> Iterator[CommandFor]:
-    """Move what a place counted to what it serves."""
     old, new, attendance = place.before, place.after, place.attendance
     arrives = new.disposal_id is not None and new.condition_id is not None and attendance is not None
     stays_in_the_case = arrives and old.disposal_id == new.disposal_id

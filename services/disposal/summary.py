@@ -161,7 +161,6 @@ class DisposalSummary(Summary):
 
     @property
     def follows(self) -> UUID | None:
-        """The referral that led to it."""
         return self.referral_id
 
 

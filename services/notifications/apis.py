@@ -64,7 +64,6 @@ class Apis:
         self._http = http or shared_client(TIMEOUT_SECONDS, headers={"User-Agent": "ooc-notifications"})
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._http.aclose()
 
     async def contact(self, referral_id: UUID, person: UUID) -> Contact | None:

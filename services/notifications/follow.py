@@ -78,7 +78,6 @@ class Followed:
         self._held = 0
 
     async def of_part(self, case_id: UUID, session: str | None) -> Sequence[Record]:
-        """Return the records from which the messages of a part follow."""
         if case_id != self._case:
             self._case, self._records = case_id, fold(await self._read(_OF_RECORDS, case_id))
         return self._records if session is None else [*self._records, *await self.session(session)]

@@ -86,12 +86,10 @@ class Record:
 
     @property
     def service(self) -> str:
-        """The service whose record it is."""
         return self.name.partition("/")[0]
 
     @property
     def area(self) -> str | None:
-        """The area of the actor who began it."""
         return self.history[0].envelope.labels.get("area")
 
     def before(self, version: int) -> Record | None:

@@ -161,7 +161,6 @@ class Batch:
 
     @property
     def keys(self) -> list[UUID]:
-        """The keys of the rows."""
         return [row["id"] for row in self.rows]
 
 

@@ -38,7 +38,6 @@ class People:
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> People:
-        """Read the people of a case."""
         people = cls()
         for record in records:
             if record.service == REFERRAL:
@@ -72,7 +71,6 @@ class People:
         return [*parents[:1], *(one for one in parents[1:] if related_on(one, child, self.known) is not None)]
 
     def is_harmed(self, person: UUID) -> bool:
-        """Whether the person is known to be harmed."""
         linked = self.linked.get(person)
         return person in self.details or (linked is not None and linked.is_harmed)
 

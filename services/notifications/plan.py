@@ -85,7 +85,6 @@ def plan(case_id: UUID, records: Sequence[Record]) -> Mapping[UUID, Message]:
 
 
 def people_by_area(records: Iterable[Record]) -> Mapping[str | None, People]:
-    """Return the people whom the records of each area name."""
     areas: dict[str | None, list[Record]] = {}
     for record in records:
         areas.setdefault(record.area, []).append(record)
@@ -114,7 +113,6 @@ def _names(history: Iterable[Fact], id_: UUID) -> bool:
 
 
 def _persons_of(case: Iterable[Record], persons: Iterable[Sequence[Fact]]) -> Iterator[Record]:
-    """Yield the records of the persons whom the records of a case name."""
     for history in persons:
         if any(_names(own.history, history[0].stream_id) for own in case):
             yield from filter(None, [Record.of(history)])

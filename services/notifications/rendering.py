@@ -41,7 +41,6 @@ class Text:
 
 @cache
 def templates(language: Language) -> Mapping[str, Any]:
-    """Return the templates of a language, and its words."""
     file = Path(__file__).parent / "templates" / ("cy.toml" if language == WELSH else "en.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 

@@ -190,7 +190,6 @@ class Sender(Part):
             await self._hand_over(batch, way, _envelope(batch, way, messages, places, text, link), text)
 
     async def _link(self, way: _Way, messages: Sequence[Message], *, welsh: bool) -> str | None:
-        """Return the link to the one appointment of a message that is read on a screen."""
         (message, *others) = messages
         if others or message.template not in LINKED or way.channel == "LETTER" or way.carrier.name == RecordOnly.name:
             return None

@@ -119,7 +119,6 @@ class Line:
 
     @property
     def to_accounts(self) -> bool:
-        """Whether it goes to accounts, and to no person of the case."""
         return isinstance(self.template, AccountTemplate)
 
 

@@ -11,7 +11,6 @@ PAUSES: Final = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60, 180))
 
 
 def is_quiet(day: date) -> bool:
-    """Tell whether nothing is sent on this whole day."""
     return f"{day:%m-%d}" in POLICY.on(day).codes("quiet_days")
 
 

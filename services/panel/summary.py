@@ -62,7 +62,6 @@ class SittingSummary(Summary):
 
 
 def summary(state: Sitting, first: Fact) -> SittingSummary:
-    """Summarise a sitting."""
     agenda = tuple(
         AgendaSummary(
             disposal_id=disposal,

@@ -119,7 +119,6 @@ class PersonLinked(Event):
 
     @property
     def is_harmed(self) -> bool:
-        """Whether the person was harmed, and did no harm."""
         return not self.did_harm and (self.role is PersonRole.HARMED or self.category is Category.VICTIM)
 
     @property

@@ -76,13 +76,11 @@ def summary(state: Referral, first: Fact) -> ReferralSummary:
 
 
 def _outcome(state: Referral, code: OutcomeCode, suspect: UUID | None = None) -> CrimeOutcome:
-    """Return an outcome of a suspect, or of the crime, with the day on which it was assigned last."""
     assigned = [one.at for one in state.assigned.values() if one.code is code and suspect in {None, one.suspect}]
     return CrimeOutcome(code=code, on=local_day(max(assigned)))
 
 
 def _wishes(state: Referral) -> Iterator[VictimWishes]:
-    """Yield the wishes of every person with victim details or a log."""
     for person in dict.fromkeys((*state.victim_details, *state.log)):
         details = state.victim_details.get(person)
         told, informed, supported = (

@@ -138,7 +138,6 @@ class Differences:
 
     @property
     def any(self) -> bool:
-        """Whether anything differs."""
         return bool(self.facts_missing or self.facts_surplus or self.facts_other or self.streams or self.duties)
 
     def view(self) -> dict[str, Any]:

@@ -18,7 +18,6 @@ class ConferenceSummary(Summary):
 
     @property
     def subject(self) -> UUID:
-        """The child that did the harm."""
         return self.harmer
 
 

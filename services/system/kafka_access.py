@@ -26,7 +26,6 @@ PARTNER_PREFIX: Final = "partner_"
 
 
 def principals() -> tuple[str, ...]:
-    """Return every login of the system itself."""
     services = (worker_principal(name) for name in (*(entry.name for entry in SERVICES), *FOLLOWERS))
     return (*services, VERIFIER)
 

@@ -46,7 +46,6 @@ def lags_of(name: str, answers: Statuses) -> list[Lag]:
 
 
 def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
-    """Yield the lag of each relay that has not come to a position."""
     for service, position in goal.items():
         relayed = int((answers[service].get("relayed") or {}).get("position") or 0)
         if relayed < position:
@@ -55,7 +54,6 @@ def relay_lags(answers: Statuses, goal: Mapping[str, int]) -> Iterator[Lag]:
 
 
 def consumer_lags(answers: Statuses, offsets: Mapping[str, Mapping[str, int]]) -> Iterator[Lag]:
-    """Yield the lag of each consumer that has not passed the offsets of what was relayed."""
     for consumer, status in answers.items():
         consumed = status.get("consumed") or {}
         # What was never consumed at all has no checkpoint, so a consumer says itself what it listens to.

@@ -75,7 +75,6 @@ class Process:
 
     @property
     def listens(self) -> bool:
-        """Whether it has a port."""
         return self.monitored or self.kind is Kind.API
 
     @property
@@ -86,7 +85,6 @@ class Process:
 
     @property
     def connects_to(self) -> frozenset[str]:
-        """Every server and process that it opens a connection to."""
         databases = {Server.POSTGRES.value} if self.roles else set()
         kafka = {Server.KAFKA.value} if self.logins else set()
         return frozenset({*databases, *kafka, *self.calls})

@@ -54,7 +54,6 @@ class RegisteredService:
         return declaration
 
     def read_model(self) -> ReadModel[Any]:
-        """Import the read model of a deciding service."""
         read_model: ReadModel[Any] = import_module(f"services.{self.name}.read_model").READ_MODEL
         return read_model
 
@@ -97,7 +96,6 @@ BEGUN_BY_HAND: Final = tuple(entry.collection for entry in _BY_PAGE if entry.beg
 
 
 def deciding_services() -> tuple[Service[Any], ...]:
-    """Import the declarations of all deciding services."""
     return tuple(entry.service() for entry in DECIDING)
 
 

@@ -30,7 +30,6 @@ _WITH_A_PART: Final = frozenset({PersonRole.HARMER, PersonRole.HARMED, PersonRol
 
 
 def did_harm(person: UUID, context: Context) -> bool:
-    """Tell whether a person is linked as having done harm."""
     linked = context.of_kept(linked_people).get(person)
     return linked is not None and linked.did_harm
 
@@ -42,12 +41,10 @@ def had_a_part(person: UUID, context: Context) -> bool:
 
 
 def linked_people(kept: Sequence[Fact]) -> Mapping[UUID, PersonLinked]:
-    """Return the newest link of each person, as it was corrected."""
     return {person: fact.event for person, fact in links_by_person(kept).items()}
 
 
 def links_by_person(kept: Sequence[Fact]) -> Mapping[UUID, Fact[PersonLinked]]:
-    """Return the fact of the newest link of each person, as it was corrected."""
     return {fact.event.person_id: fact for fact in _corrected(kept) if has_event(fact, PersonLinked)}
 
 
@@ -130,7 +127,6 @@ def details_known(persons: Iterable[UUID], known: Known) -> Iterator[tuple[str, 
 
 
 def birth_dates(persons: Iterable[UUID], known: Known) -> frozenset[date]:
-    """Return the dates of birth that are known of persons."""
     born = (details.date_of_birth for _, details in details_known(persons, known))
     return frozenset(day for sealed in born if sealed is not None and (day := sealed.or_else(None)) is not None)
 
@@ -141,6 +137,5 @@ def is_forgotten(person: UUID, known: Known) -> bool:
 
 
 def linked_together(one: Iterable[UUID], other: Iterable[UUID], known: Known) -> bool:
-    """Tell whether two persons are linked in one referral."""
     records = ({record for record, _ in details_known(ids, known)} for ids in (one, other))
     return not set.isdisjoint(*records)

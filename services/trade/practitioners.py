@@ -45,7 +45,6 @@ class Practitioner(BaseModel):
     until: date
 
     def may_lead(self, day: date, *, sensitive: bool) -> bool:
-        """Tell whether they may lead a conference, on the day on which that is asked."""
         return day <= self.until and (self.level == "ACCREDITED" or not sensitive)
 
 

@@ -28,7 +28,6 @@ class NoContact:
     until: date | None
 
     def stands(self, day: date) -> bool:
-        """Tell whether it is in force on a day."""
         return self.until is None or day <= self.until
 
 

@@ -60,7 +60,6 @@ class Summary(ValueObject):
 
     @property
     def follows(self) -> UUID | None:
-        """The record that it follows from, whose summary a measure reads with it."""
         return None
 
     @property

@@ -699,7 +699,6 @@ class PartyDetails(ValueObject):
 
     @property
     def is_organisation(self) -> bool:
-        """Whether it is no person."""
         return self.kind is PersonKind.ORGANISATION
 
     @model_validator(mode="after")

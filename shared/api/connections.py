@@ -38,7 +38,6 @@ class ConnectionLimits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return the limits of a process with these settings."""
         return cls(settings.connections, None if settings.trusted_proxies else settings.connections_per_address)
 
 

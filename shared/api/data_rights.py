@@ -390,7 +390,6 @@ async def _send(
 
 
 def _refused(refused: Refused, command: DataRightsCommand, held: _Held) -> JSONResponse:
-    """Answer with every rule that refuses, and its cause."""
     causes = {
         "DR1": f" Open: {', '.join(command.open_records)}." if isinstance(command, ForgetPerson) else "",
         "DR2": f" Standing: {', '.join(sorted(held.rights.holds))}.",

@@ -232,7 +232,6 @@ def _requests(
 
 
 def _outcome(number: int, type_: str, result: command_handler.Result) -> RowCommand:
-    """Translate the result of the handler for a command of the row."""
     answer = partial(RowCommand, number=number, type=type_)
     match result:
         case command_handler.Accepted(receipt, repeated):

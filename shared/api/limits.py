@@ -18,7 +18,6 @@ class Limit:
 
 
 def limits_of(settings: Settings) -> list[Limit]:
-    """List the limits of an API with these settings."""
     actor, address = settings.rates
     connections = ConnectionLimits.of(settings)
     limits = (

@@ -42,7 +42,6 @@ class Parameter:
 
     @property
     def described(self) -> dict[str, Any]:
-        """A parameter of a query or a header as OpenAPI has it."""
         schema = {"type": "array", "items": self._json_schema} if self.repeatable else self._json_schema
         return {
             "name": self.name,
@@ -69,7 +68,6 @@ def choice(
     lenient: bool = False,
     **schema: Any,
 ) -> Parameter:
-    """Build a parameter with a fixed set of values."""
     options = list(values)
     pattern = re.compile("|".join(map(re.escape, options)))
     return Parameter(name, description, pattern, hint, place, {"enum": options, **schema}, lenient=lenient)

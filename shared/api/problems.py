@@ -212,7 +212,6 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def example_response(kind: str) -> JSONResponse:
-    """Build the example of a kind of problem."""
     (status, *_), meaning = PROBLEM_TYPES[kind]
     applied = {"Preference-Applied": f"example={kind}"}
     return problem_response(kind, HTTPStatus(status).phrase, meaning, headers=applied, **EXAMPLES.get(kind, {}))

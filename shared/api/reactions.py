@@ -51,8 +51,6 @@ class ClosureWords(Schema):
 
 
 def add_reactions(app: FastAPI, service: Service[Any]) -> None:
-    """Add the routes of the parked reactions of a deciding service."""
-
     @app.get("/v1/reactions", tags=["operations"], response_model=list[WaitingReaction], **declared(LISTED))
     async def reactions(request: Request, actor: Caller) -> JSONResponse:
         """List the parked reactions that the reader may see, oldest first, and 200 to the events of one person. Each waits for its target stream to change."""

@@ -132,7 +132,6 @@ def check_parameters(request: Request, declared: Sequence[Parameter]) -> None:
 
 
 def _texts(request: Request, parameter: Parameter) -> list[str]:
-    """Return a request's texts for a parameter."""
     if parameter.place == "query":
         return request.query_params.getlist(parameter.name)
     places: Mapping[str, str] = request.headers if parameter.place == "header" else request.path_params

@@ -77,7 +77,6 @@ def read_home(request: Request) -> UUID | None:
 
 
 def waits_target(service: str, home: UUID | None) -> str:
-    """Return the target in the access log for the waits of a service, or of one home."""
     return f"{service}/waits" if home is None else f"{service}/waits/{home}"
 
 

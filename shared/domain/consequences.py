@@ -40,7 +40,6 @@ class FollowingCommand:
 
     @property
     def command_id(self) -> UUID:
-        """The id that the reaction derives for the command."""
         return self.reaction.command_id(self.fact, self.effect)
 
     @property

@@ -44,7 +44,6 @@ class _BrokenRules:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the broken rules, each once."""
         return tuple(rule.id for rule in self.rules)
 
 

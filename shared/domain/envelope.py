@@ -131,7 +131,6 @@ class Fact(Generic[E_co]):
 
     @property
     def stream_id(self) -> UUID:
-        """The id of the stream, without the name of the service."""
         return UUID(self.envelope.stream.rpartition("/")[2])
 
     @property

@@ -187,7 +187,6 @@ class Guide(Generic[S]):
         return self._preconditions[id(rule)]
 
     def _ahead(self, rule: Rule, command: type[Command]) -> RuleAnswer:
-        """Answer a rule that looks at no field of the command."""
         (unwritten,) = _ways_to_write(command, ())
         holds = rule.check(unwritten, self._state, self._context)
         later = self._change(holds, lambda days: rule.check(unwritten, self._state, self._context_on(days)))

@@ -130,7 +130,6 @@ class Actor(Message):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Every role of the person."""
         return self.role, *sorted(self.also)
 
     def with_roles(self, roles: Iterable[str]) -> Actor:
@@ -139,7 +138,6 @@ class Actor(Message):
         return self if (role, *also) == self.roles else self.model_copy(update={"role": role, "also": frozenset(also)})
 
     def in_each_role(self) -> Iterator[Actor]:
-        """Yield the person in one role after the other."""
         return (self.with_roles([role]) for role in self.roles)
 
 
@@ -228,7 +226,6 @@ def _require_every_field(command: type[Command], events: tuple[type[Event], ...]
 
 
 def commands_in(module: str) -> tuple[type[Command], ...]:
-    """Return the commands that a module defines, in their order there."""
     named = vars(sys.modules[module]).values()
     return tuple(
         cls for cls in named if isinstance(cls, type) and issubclass(cls, Command) and cls.__module__ == module

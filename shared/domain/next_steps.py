@@ -51,7 +51,6 @@ class TaskProgress(Generic[S]):
 
     @property
     def can_be_done(self) -> bool:
-        """Whether it is not done, and can start."""
         return self.progress in {Progress.NOT_STARTED, Progress.IN_PROGRESS}
 
 

@@ -103,7 +103,6 @@ class Permission:
         return self.fields is None or member in self.fields
 
     def shows_duty(self, duty: str) -> bool:
-        """Tell whether the role may read a duty of this name."""
         return self.duties is None or duty in self.duties
 
     def visible_data(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -297,7 +296,6 @@ def _ids_in(book: EventRegistry, names: Collection[str], history: Iterable[Fact]
 
 
 def _ids_corrected(names: Collection[str], correction: Correction) -> Iterable[UUID]:
-    """Yield the ids that a correction puts in the place of mentioned ones."""
     for field, value in (
         (correction.field, correction.value),
         *((derived.field, derived.value) for derived in correction.also),

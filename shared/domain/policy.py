@@ -157,7 +157,6 @@ class _Fault(ValueError):
 
 
 def _line_of(text: str, name: str, entry: int | None) -> int:
-    """Return the line on which an entry of a value begins, or the value itself."""
     own, first_line, seen = False, 1, -1
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[+\s*([\w-]+)", line):

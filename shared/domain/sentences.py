@@ -60,7 +60,6 @@ def sealed_notes(fact: Fact, words: Mapping[str, str]) -> list[SealedNote]:
 
 
 def words_of(code: str, words: Mapping[str, str]) -> str:
-    """Put a code or the name of a field into words."""
     return words.get(code) or code.replace("_", " ").lower()
 
 

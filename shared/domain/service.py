@@ -127,7 +127,6 @@ class ReadModel(Generic[S]):
     """Further such states, each with the member of the view that must be there for it."""
 
     def is_open(self, view: Mapping[str, Any]) -> bool:
-        """Tell whether anything is left to do where this is shown."""
         state = view["state"]
         if state in self.ended_with:
             return view[self.ended_with[state]] is None
@@ -357,5 +356,4 @@ class Service(Generic[S]):
 
     @property
     def checkpoints_topic(self) -> str:
-        """The name of the topic of the signed checkpoints of the service's logs."""
         return f"{self.events.namespace}.{self.name}.checkpoints"

@@ -50,7 +50,6 @@ class AllowedStages(Generic[S]):
     """The fields of the commands that the condition reads."""
 
     def allows(self, state: S | None) -> bool:
-        """Say whether stage and standing allow the commands."""
         if state is None:
             return True
         return state.stage in self.stages and (self.standing is None or self.standing(state))

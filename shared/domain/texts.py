@@ -72,7 +72,6 @@ def is_visible(text: str) -> bool:
 
 
 def is_recorded(context: object) -> bool:
-    """Tell from the validation context whether a value comes from a record."""
     return context is not None and not isinstance(context, CommandContext)
 
 

@@ -33,7 +33,6 @@ class LostCommand:
 
 
 def lost_commands(evidence: bytes) -> list[LostCommand]:
-    """Read the commands of a lost branch, in order."""
     commands: dict[str, list[tuple[dict[str, Any], bytes, dict[str, Any]]]] = {}
     for event in json.loads(evidence)["events"]:
         body = base64.b64decode(event["body"])

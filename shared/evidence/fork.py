@@ -36,7 +36,6 @@ class Fork:
 
     @property
     def text(self) -> str:
-        """The text that is signed."""
         lost = f"lost {_digest(self.evidence)}"
         lines = [self.origin, KIND, _line("common", self.common), _line("kept", self.kept), lost]
         return "".join(f"{line}\n" for line in [*lines, *(_line("void", root) for root in self.void)])

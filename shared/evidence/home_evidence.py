@@ -99,7 +99,6 @@ async def evidence_of(
 
 
 async def _part(connection: Connection, log: Log, size: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return entries with the checkpoint to which their proofs lead."""
     return {"checkpoint": await connection.fetchval(_NOTE, log.name, size), "entries": entries}
 
 

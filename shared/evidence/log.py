@@ -39,7 +39,6 @@ _LAST = "select size, root from signed_checkpoint where log = $1 order by size d
 
 
 def line_of(row: asyncpg.Record) -> dict[str, Any]:
-    """Return a line of the access log as JSON."""
     return {
         "number": row["sequence"],
         "at": row["at"].isoformat(),

@@ -59,5 +59,4 @@ def check_receipt(receipt: Mapping[str, Any], keys: Iterable[VerifierKey]) -> No
 
 
 def _id_of(key: VerifierKey) -> str:
-    """Return the name of a key and its id, as its line begins."""
     return f"{key.name}+{key.identifier.hex()}"

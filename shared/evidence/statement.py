@@ -64,7 +64,6 @@ class Reader:
 
     @property
     def sees_every_label(self) -> bool:
-        """Whether no record is hidden from them by its labels."""
         return all(value == EVERY for value in self.labels.values())
 
 

@@ -86,7 +86,6 @@ class Faults(list[str]):
 
 
 def sha256(*parts: bytes) -> bytes:
-    """Hash bytes one after the other."""
     return hashlib.sha256(b"".join(parts)).digest()
 
 
@@ -102,7 +101,6 @@ def in_utc(at: str) -> str:
 
 
 def access_hash(line: dict[str, Any]) -> bytes:
-    """Hash a line of the access log after the hash of the line before it."""
     values = [line["number"], in_utc(line["at"])]
     values += [
         line[name] for name in ("actor", "role", "organisation", "action", "target", "reason", "outcome", "rules")
@@ -191,7 +189,6 @@ class Key:
             raise Unreadable(f"{text.strip()[:60]!r} is not a public key: {error}") from error
 
     def has_signed(self, note: str) -> bool:
-        """Tell whether one of the note's signatures is this key's, and fits."""
         text, _, signatures = note.rpartition("\n\n")
         text += "\n"
         for line in signatures.splitlines():
@@ -226,7 +223,6 @@ class Keys:
 
 
 def checkpoint_of(note: str) -> tuple[str, int, bytes]:
-    """Read origin, size and root of a checkpoint."""
     origin, size, root = note.split("\n")[:3]
     return origin, int(size), base64.b64decode(root, validate=True)
 
@@ -247,12 +243,10 @@ class Statement:
             raise ValueError("a statement does not name its reader")
 
     def counts(self, log: str) -> bool:
-        """Tell whether it counts the entries of a log."""
         return self.logs.get(log, [UNCOUNTED]) != [UNCOUNTED]
 
 
 def check_service(part: dict[str, Any], case: str, keys: Keys, witness: Key | None, faults: Faults) -> None:
-    """Check what one service says of the case."""
     service, statement = part["service"], Statement(part["statement"])
     if not keys.have_signed(statement.note):
         faults.note(service, "no trusted key has signed its statement: it is forged, or the keys are others")
@@ -270,7 +264,6 @@ def check_service(part: dict[str, Any], case: str, keys: Keys, witness: Key | No
 
 
 def check_logs(part: dict[str, Any], statement: Statement, keys: Keys, witness: Key | None, faults: Faults) -> None:
-    """Check that each log that a service counts is there as it was counted, and no other."""
     service = part["service"]
     for log in LOGS:
         if statement.counts(log) and log not in part:
@@ -459,7 +452,6 @@ def check_known(bundle: dict[str, Any], checkpoints: list[str], keys: Keys, faul
 
 
 def not_checked(bundle: dict[str, Any], *, own_keys: bool, known: bool, witness: bool) -> Iterator[str]:
-    """Say what was not checked, and why."""
     if own_keys:
         yield "Who made it, and whether a service is missing: the keys came from the bundle itself. Name your own with --keys."
     if not witness:
@@ -522,7 +514,6 @@ def check_receipts(bundle: dict[str, Any], receipts: Sequence[dict[str, Any]], k
 
 
 def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
-    """Tell what a service has signed in a receipt, and what that does not show."""
     yield f"{receipt['service']} has signed that it recorded at {receipt['recorded_at']}, for command {receipt['command_id']}:"
     for line in receipt["events"]:
         yield f"  {line['type']} as version {line['version']} of {receipt['stream']}, position {line['position']}, hash {line['hash']}"
@@ -613,7 +604,6 @@ def read_bundle(path: Path) -> dict[str, Any]:
 
 
 def is_receipt(bundle: dict[str, Any]) -> bool:
-    """Tell whether a file holds the receipt of a command."""
     return {"command_id", "events", "signature"} <= bundle.keys()
 
 

@@ -562,7 +562,6 @@ class CommandHandler:
         return Accepted(self.receipt_of(request.command_id, stored), repeated=True)
 
     def receipt_of(self, command_id: UUID, stored: StoredReceipt) -> Receipt:
-        """Build the receipt of a recorded command again."""
         events = tuple(_receipt_line(record, record.version, record.position) for record in stored.records)
         return self._receipt(command_id, stored.stream, stored.records[-1].recorded_at, events)
 

@@ -95,7 +95,6 @@ class CheckpointedConsumer(Consumer):
 
     @property
     def reading(self) -> int:
-        """The number of the current reading."""
         return cast("ConsumerThread", self._thread).reading
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -195,7 +194,6 @@ class FaustConsumer(Service):
 
     @property
     def ready(self) -> bool:
-        """Whether it has joined its group and knows where to read on."""
         return bool(self.app.started and not self.app.rebalancing and self.assignments)
 
     async def _agent(self, stream: Any) -> None:

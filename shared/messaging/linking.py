@@ -107,5 +107,4 @@ async def link_again(connection: Connection, service: Service[Any], stores: Mapp
 
 
 def _stems(book: EventRegistry, types: Iterable[type[Any]]) -> list[str]:
-    """Return the type names without their version."""
     return [book.type_name(cls).rpartition(".v")[0] for cls in types]

@@ -106,7 +106,6 @@ class ProjectionConsumer(Service):
 
     @property
     def ready(self) -> bool:
-        """Whether it has joined its group and knows where to read on."""
         return self.assignments > 0 and not self.should_stop
 
     async def on_start(self) -> None:

@@ -294,7 +294,6 @@ class ParkedReactionRetrier(Running):
 
 
 def _stem(type_name: str) -> str:
-    """Return a type name without its version."""
     return type_name.rpartition(".v")[0]
 
 

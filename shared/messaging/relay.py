@@ -512,7 +512,6 @@ class Relay(Service):
         return await self._in_transaction(producer, publish)
 
     async def _say(self, producer: Any, reached: HighWaterMark) -> HighWaterMark:
-        """Write the position record of what is reached."""
         value, headers = reached.signed(self._position_topic, self._signers)
         await producer.send_and_wait(
             self._position_topic, key=self.service.encode(), value=value, partition=0, headers=headers

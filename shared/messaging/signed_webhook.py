@@ -13,7 +13,6 @@ PREFIX: Final = "whsec_"
 
 
 def secret_text(secret: bytes) -> str:
-    """Return a secret as it is given to a receiver."""
     return PREFIX + base64.b64encode(secret).decode()
 
 

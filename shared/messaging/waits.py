@@ -56,7 +56,6 @@ class StandingWait:
 
     @property
     def place(self) -> str:
-        """Its place in a list, which has the longest first."""
         return f"{self.wait.since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}:{self.id}"
 
     def concerns(self, home: UUID | None) -> bool:
@@ -123,7 +122,6 @@ async def held_waits(
 
 
 async def closed_wait(connection: Connection, service: Service[Any], id_: UUID) -> Wait | None:
-    """Return what waited under this id, if a person has closed it."""
     book = waiting_events(service.name, service.events.namespace)
     rows = await connection.fetch(_EVENTS, wait_streams(service.name, id_), list(book.by_type))
     state = DECIDER.fold(book.read(row["body"]) for row in rows)
@@ -227,5 +225,4 @@ def _sentence(what: str, fact: Fact | None, reason: str) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text as one line of a wait."""
     return " ".join(text.split())[:2_000] or "no reason is known"

@@ -29,7 +29,6 @@ _finished: dict[str, float] = {}
 
 
 def finish_cycle(part: str) -> None:
-    """Note that a part has finished a cycle just now."""
     _finished[part] = time.monotonic()
 
 

@@ -161,7 +161,6 @@ def _remember(input_hash: bytes, sha256: str) -> None:
 
 
 def _sender(document: Document[Any], data: DocumentData, language: str) -> Mapping[str, Any]:
-    """Return the sender, as set for the day of the facts."""
     return document.sender(local_day(data.at), language)
 
 

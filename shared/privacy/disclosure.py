@@ -68,7 +68,6 @@ class Disclosure:
         return {"people": people, "texts": texts}
 
     def _of_classes(self, group: BaseModel, only: Collection[sealing.FieldClass]) -> dict[str, sealing.Sealed[Any]]:
-        """Return the sealed members of a group that are of some classes."""
         sealed = {
             name: value
             for name in type(group).model_fields

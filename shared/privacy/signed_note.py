@@ -100,7 +100,6 @@ class Signer:
 
     @cached_property
     def key(self) -> VerifierKey:
-        """The public key, with which signatures are verified."""
         return VerifierKey(self.name, self.kind, self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
     def sign(self, text: str) -> str:

@@ -159,7 +159,6 @@ async def _set_passwords(admin: AdminClient, passwords: Mapping[str, str], gone:
 
 
 async def _rights(admin: AdminClient) -> set[Binding]:
-    """Return the rights that a broker knows."""
     of_all = _filter(ResourceType.ANY, None, ResourcePatternType.ANY, None, AclOperation.ANY)
     return {
         Binding(right.restype, right.name, right.resource_pattern_type, right.principal, right.operation)

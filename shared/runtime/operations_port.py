@@ -71,7 +71,6 @@ class OperationsPort(Service):
             self._ended.set()
 
     async def on_stop(self) -> None:
-        """Finish the running requests."""
         self._server.end()
         if self._server.started:
             await self._ended.wait()

@@ -94,7 +94,6 @@ class Schema:
 
     @property
     def privileges(self) -> Privileges:
-        """The privileges on every table and function of the database."""
         return {name: granted for part in self.parts for name, granted in part.privileges.items()}
 
     @property

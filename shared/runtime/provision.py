@@ -135,7 +135,6 @@ class SchemaState:
 
     @property
     def too_old(self) -> str:
-        """The sentence that says what to do with a database that is too old."""
         return f"the database {self.database} is older than this release can migrate: run `ooc migrate` of {SQUASHED_AFTER} first"
 
 

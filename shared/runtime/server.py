@@ -28,7 +28,6 @@ class Server(uvicorn.Server):
         self._tls: ssl.SSLContext | None = None
 
     def end(self) -> None:
-        """Finish the running requests, and end."""
         self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ending.set)
@@ -53,7 +52,6 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), 1)
 
     def _take_a_new_certificate(self) -> None:
-        """Show new connections the renewed certificate."""
         tls = self._tls
         try:
             if tls is not None and (written := _written(self.config)) != self._written:
@@ -71,7 +69,6 @@ class Server(uvicorn.Server):
 
 
 def _written(config: uvicorn.Config) -> list[float]:
-    """Return when the files of the certificate were written."""
     return [Path(file).stat().st_mtime for file in (config.ssl_certfile, config.ssl_keyfile) if file]
 
 

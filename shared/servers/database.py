@@ -55,7 +55,6 @@ _SESSION: Final = {"client_connection_check_interval": "5s", "search_path": "pub
 
 
 def database_dsn(server: str, database: str) -> str:
-    """Build the address of one database on a server."""
     parts = urlsplit(server)
     return urlunsplit(parts._replace(path=f"/{database}"))
 
@@ -268,7 +267,6 @@ class Lease:
             yield value
 
     async def give_back(self, connection: Connection) -> None:
-        """End the lease, if it is held."""
         await connection.execute("select take_lease($1, 0)", self._holder)
 
     @asynccontextmanager

@@ -80,7 +80,6 @@ class Tokens:
         return token
 
     def drop(self, role: str, number: int = 1) -> None:
-        """Forget a token that was not accepted."""
         self._cache.pop((role, number), None)
 
     def _token_of_the_environment(self, role: str, number: int) -> Token | None:

@@ -35,7 +35,6 @@ class Jar:
     sha256: str
 
     def path(self, repository: Path) -> Path:
-        """Where a Maven repository keeps it."""
         return repository.joinpath(
             *self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar"
         )
@@ -45,7 +44,6 @@ class Jar:
 
 
 def pinned_jars() -> list[Jar]:
-    """Return the jars that kafka-jars.txt names."""
     jars = []
     for line in LIST.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
@@ -56,7 +54,6 @@ def pinned_jars() -> list[Jar]:
 
 
 def repository() -> Path:
-    """Return the machine's Maven repository."""
     return Path(os.environ.get("M2_REPO") or "~/.m2/repository").expanduser()
 
 

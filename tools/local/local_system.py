@@ -32,7 +32,6 @@ class Addresses:
     issuer: str
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables of a process of the system."""
         return {
             "OOC_MODE": "local",
             "OOC_VAR": str(self.var),
@@ -56,7 +55,6 @@ SERVERS: Final = tuple(NAMED_BY)
 
 
 def own_servers(environment: Mapping[str, str]) -> list[str]:
-    """Return the servers that a local system starts itself."""
     return [server for server, variable in NAMED_BY.items() if not environment.get(variable)]
 
 

@@ -27,7 +27,6 @@ class Person:
 
     @property
     def key(self) -> str:
-        """The value that the form sends."""
         return f"{self.role}-{self.number}"
 
     @property
@@ -37,12 +36,10 @@ class Person:
 
     @property
     def role_in_words(self) -> str:
-        """The roles as the page names them."""
         words = " ".join(_WORDS.get(word, word.lower()) for word in "_and_".join((self.role, *self.also)).split("_"))
         return words[0].upper() + words[1:]
 
     def form(self) -> dict[str, Any]:
-        """Return the person as a token request names them."""
         return {
             "sub": str(derived_uuid("officer", self.role, self.number)),
             "role": " ".join((self.role, *self.also)),

@@ -41,7 +41,6 @@ SETTINGS: Final = {
 
 
 def dsn(port: int, database: str = "postgres") -> str:
-    """Where to connect, as the superuser."""
     return f"postgresql://{SUPERUSER}@{HOST}:{port}/{database}"
 
 
@@ -81,7 +80,6 @@ def process(folder: Path, port: int) -> Process:
 
 
 async def answers(where: str) -> bool:
-    """Whether the server takes queries."""
     connection = await asyncpg.connect(where, timeout=3)
     try:
         return bool(await connection.fetchval("select true"))

@@ -95,5 +95,4 @@ def _copy(source: Path, copy: Path) -> None:
 
 
 def _runs(copy: Path) -> bool:
-    """Tell whether the file system of a copy allows programs."""
     return not os.statvfs(copy).f_flag & os.ST_NOEXEC and barring_directory(copy / PROGRAMS / "postgres") is None

@@ -56,7 +56,6 @@ class SignIn:
         self._used: dict[str, float] = {}
 
     def code(self, query: Mapping[str, str], person: str) -> str:
-        """Return a code for the client that asked, and for the person picked."""
         bound = {name: query[name] for name in ("client_id", "redirect_uri", "code_challenge")}
         return self._signed(CODE, {**bound, "person": person}, CODE_SECONDS)
 
@@ -141,7 +140,6 @@ def query_error(query: Mapping[str, str]) -> str | None:
 
 
 def redirect_address(query: Mapping[str, str], code: str) -> str:
-    """Return the client's address with the code and the client's state."""
     more = {"code": code} | ({"state": query["state"]} if "state" in query else {})
     redirect = query["redirect_uri"]
     return f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(more)}"
@@ -164,7 +162,6 @@ PAGE: Final = jinja2.Environment(autoescape=True).from_string(
 
 
 def sign_in_page(query: Mapping[str, str]) -> str:
-    """Return the page on which one picks a person and a role."""
     kept = {name: query[name] for name in ("response_type", *PARAMETERS) if name in query}
     return PAGE.render(style=Markup(STYLE), kept=kept, people=PEOPLE)  # noqa: S704 - our own file
 

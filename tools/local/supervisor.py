@@ -180,7 +180,6 @@ class Supervisor:
         await self._stack.aclose()
 
     def state(self, name: str) -> State:
-        """Where the process is in its life."""
         return self._lives[name].state
 
     def pid(self, name: str) -> int | None:

@@ -45,7 +45,6 @@ MEASURED: Final = ("performance.md", "reliability.md")
 
 
 def declared_pages() -> dict[str, str]:
-    """Write the pages that follow from declarations, by path."""
     services = deciding_services()
     pages = index(services) | of_measures() | of_database_roles() | of_access(services) | of_command_line()
     pages |= of_topics(services) | of_apis(openapi_documents(services)) | of_breaks(PLACE)
@@ -56,7 +55,6 @@ def declared_pages() -> dict[str, str]:
 
 
 def explored_pages(machines: Iterable[tuple[Service[Any], Explored]]) -> dict[str, str]:
-    """Draw the pages with the state machines, by path."""
     pages: dict[str, str] = {}
     for service, found in machines:
         pages |= of_states(service, found)

@@ -21,7 +21,6 @@ class Alert:
     severity: str = "critical"
 
     def rule(self) -> dict[str, Any]:
-        """Return the alert as Prometheus reads it."""
         return {
             "alert": self.name,
             "expr": self.holds,
@@ -47,7 +46,6 @@ def alerts() -> tuple[Alert, ...]:
 
 
 def of_alerts() -> dict[str, str]:
-    """Write the file of rules, by path."""
     groups = {"groups": [{"name": "ooc", "rules": [alert.rule() for alert in alerts()]}]}
     head = "# Alert rules of Prometheus, made by `make docs` from the registry of alarms (tools/reference/alerts.py).\n"
     return {"alerts.yaml": head + yaml.safe_dump(groups, sort_keys=False, width=120, allow_unicode=True)}

@@ -170,7 +170,6 @@ class _Comparison:
     seen: set[tuple[str, str]] = field(default_factory=set)
 
     def schema(self, place: str, old: Json, new: Json) -> Iterator[Break]:
-        """Yield what would break, with the dotted path of its place."""
         pair = (str(old.get("$ref", "")), str(new.get("$ref", "")))
         if all(pair):
             if pair in self.seen:
@@ -199,7 +198,6 @@ class _Comparison:
         return Break(place, why, ADVICE[self.direction])
 
     def _compare_kind(self, place: str, old: Json, new: Json) -> Iterator[Break]:
-        """Compare two schemas of one type."""
         yield from self._values(place, old, new)
         yield from self._properties(place, old, new)
         for key, name in (("items", "[]"), ("additionalProperties", "*")):

@@ -45,12 +45,10 @@ def committed_contract(place: Path) -> dict[str, Json]:
 
 
 def text_of(document: Any) -> str:
-    """Write a document as it is committed."""
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def explain(breaks: Sequence[Break]) -> str:
-    """Say what the incompatible changes are, and what to do."""
     lines = "\n".join(f"  - {change}" for change in breaks)
     return (
         f"The code breaks the contract that others have been given (docs/explanation/compatibility.md):\n{lines}\n"
@@ -74,6 +72,5 @@ def record_breaks(place: Path, breaks: Sequence[Break], why: str) -> None:
 
 
 def of_breaks(place: Path) -> dict[str, str]:
-    """Write the page of the incompatible changes."""
     lines = ((line["day"], line["place"], line["change"], line["why"]) for line in reversed(recorded_breaks(place)))
     return {"incompatible-changes.md": fill("incompatible-changes", breaks=lines)}

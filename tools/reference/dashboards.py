@@ -35,7 +35,6 @@ DASHBOARDS: Final = {
 
 
 def of_dashboards() -> dict[str, str]:
-    """Write the files of dashboards, by path."""
     return {f"dashboard-{name}.json": _render(name, title, panels) for name, (title, panels) in DASHBOARDS.items()}
 
 

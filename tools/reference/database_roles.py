@@ -11,7 +11,6 @@ from tools.reference.markdown import fill
 
 
 def of_database_roles() -> dict[str, str]:
-    """Return what each role may do in each database."""
     service = service_database("<service>")[1]
     deciding = ", ".join(f"`{service_database(entry.name)[0]}`" for entry in DECIDING)
     databases = [(f"`{name}`", _grants(schema)) for name, schema in (*databases_without_events(), KEYRING_DATABASE)]

@@ -8,7 +8,6 @@ from tools.reference.markdown import fill
 
 
 def of_environment() -> dict[str, str]:
-    """Write the page, by path."""
     return {"environment.md": fill("environment", settings=list(_rows()))}
 
 

@@ -61,7 +61,6 @@ def of_kubernetes() -> dict[str, str]:
 
 
 def of_deployment() -> dict[str, str]:
-    """Write the page of what connects to what, by path."""
     return {"deployment.md": fill("deployment", processes=processes(), sizes=of_sizes(processes()))}
 
 

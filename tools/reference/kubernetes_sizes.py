@@ -30,7 +30,6 @@ FORCE_AREA, CEILING = ({part: Size(**size) for part, size in sizes.items()} for 
 
 
 def size_of(process: Process) -> str:
-    """Return the key of a process in a table of sizes."""
     return process.name if process.name in FORCE_AREA else process.kind.value
 
 

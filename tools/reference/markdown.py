@@ -17,7 +17,6 @@ TITLES: Final = {entry.name: entry.title for entry in SERVICES}
 
 
 def fill(template: str, **context: Any) -> str:
-    """Write a page from its template, with the line that names its source."""
     title, _, text = TEMPLATES.get_template(f"{template}.md.jinja").render(context).partition("\n")
     return re.sub(r"\n{3,}", "\n\n", f"{title}\n\n{NOTE}\n{text.rstrip()}\n")
 
@@ -31,22 +30,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cell(text: str) -> str:
-    """Write a text on one line, as a cell of a table holds it."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def prose(text: str) -> str:
-    """Write a paragraph, wrapped."""
     return textwrap.fill(" ".join(text.split()), 118, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def codes(names: Iterable[str]) -> str:
-    """Write names as code, with commas."""
     return ", ".join(f"`{name}`" for name in names)
 
 
 def coded(texts: Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Yield rows of a name as code and what it means."""
     return ((f"`{name}`", text) for name, text in dict(texts).items())
 
 

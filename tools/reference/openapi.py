@@ -43,7 +43,6 @@ def of_apis(documents: Mapping[str, Json]) -> dict[str, str]:
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
-    """Yield method, path and operation of each route."""
     for path, methods in document["paths"].items():
         for method in _METHODS:
             if method in methods:

@@ -31,7 +31,6 @@ _DUTY: Final = re.compile(r"^\s+([A-Z][A-Z_]+): (.+)$", re.MULTILINE)
 
 
 def of_service(service: Service[Any]) -> dict[str, str]:
-    """Write the pages of one service except its states, by path."""
     book, schemas = service.decider.rules, command_schemas(service)
 
     def fields(model: type[BaseModel]) -> str:
@@ -77,7 +76,6 @@ def of_service(service: Service[Any]) -> dict[str, str]:
 
 
 def of_states(service: Service[Any], explored: Explored) -> dict[str, str]:
-    """Write the page with the state diagram."""
     text = fill(
         "states",
         service=service,
@@ -90,7 +88,6 @@ def of_states(service: Service[Any], explored: Explored) -> dict[str, str]:
 
 
 def of_measures() -> dict[str, str]:
-    """Write the page of the measures, and of the policy that they compare with."""
     return {
         "reporting/measures.md": fill("measures", measures=MEASURES),
         "reporting/policy.md": fill("policy", title=TITLES["reporting"], book=POLICY, value=_value),
@@ -98,7 +95,6 @@ def of_measures() -> dict[str, str]:
 
 
 def index(services: Sequence[Service[Any]]) -> dict[str, str]:
-    """Write the first page."""
     text = fill("index", services=services, rules_of=rules_of, duties_of=duty_texts, measures=MEASURES, policy=POLICY)
     return {"README.md": text}
 

@@ -38,7 +38,6 @@ def cited(citation: str) -> set[str]:
 
 
 def citations(services: Iterable[Service[Any]]) -> Iterator[tuple[str, str]]:
-    """Yield each citation, with a link to what cites it."""
     for service in services:
         rules = [(rule.source, rule.id) for rule in service.decider.rules.rules]
         rules += [(source, rule_id) for rule_id, (_, source) in service.claim_rules.items()]

@@ -110,7 +110,6 @@ class Memory:
 
     @property
     def parked(self) -> Sequence[str]:
-        """The parked reactions, with the reason for each."""
         return [
             f"{reaction} in {name}: {reason}"
             for name, running in self._services.items()
@@ -168,7 +167,6 @@ class Memory:
     def duties(
         self, service: str, stream: UUID, *, as_of: date | None, known_at: datetime | None
     ) -> Sequence[Mapping[str, Any]]:
-        """Return the duties of a stream on a day, in the form of the API."""
         running = self._readable(service, "duties")
         day = as_of or local_day(self._clock())
         facts = self._history(running, stream)

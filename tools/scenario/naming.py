@@ -53,7 +53,6 @@ class Names:
         self._names_by_id: dict[str, str] = {}
 
     def is_own(self, id_: str) -> bool:
-        """Tell whether an id was derived from a name of this run."""
         return id_ in self._names_by_id
 
     def id(self, name: str) -> UUID:

@@ -23,7 +23,6 @@ class MemoryParkedReactions:
         self._parked: dict[UUID, _Parked] = {}
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Yield the name of each parked reaction, and the reason."""
         return ((parked.rejected.reaction, parked.why.reason) for parked in self._parked.values())
 
     async def due_for_retry(self) -> Sequence[UUID]:

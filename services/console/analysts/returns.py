@@ -91,7 +91,6 @@ ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positi
 
 
 async def returns_page(request: Request, session: Session) -> Response:
-    """Show the measures, and the one that is asked for."""
     measures = await _measures(console_of(request).apis)
     chosen = query(request, "measure", "from", "to")
     shown, wrong = None, ""
@@ -175,14 +174,12 @@ def period_of(request: Request) -> dict[str, str]:
 async def measures_of(
     apis: Apis, session: Session, period: Mapping[str, str]
 ) -> tuple[Sequence[str], Sequence[Part[dict[str, Any]]]]:
-    """Return the name of every measure, and its answer for a period as a part."""
     names_of_measures = await _measures(apis)
     answers = (part_of(apis.get(session, "reporting", f"/v1/measures/{name}", period)) for name in names_of_measures)
     return names_of_measures, await asyncio.gather(*answers)
 
 
 async def frozen_page(request: Request, session: Session) -> Response:
-    """List the frozen returns, the latest first."""
     asked = query(request, "page")
     answer = await console_of(request).apis.get(session, "reporting", "/v1/returns", asked)
     return render(request, "frozen.html", session, answer=answer, name_of=measure_name)
@@ -246,7 +243,6 @@ def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
-    """Return lines as CSV, with their labels as the first one."""
     labels = list(lines[0]) if lines else []
     return csv_text([labels, *([line[label] for label in labels] for line in lines)])
 

@@ -61,7 +61,6 @@ class Lane:
 
     @property
     def title(self) -> str:
-        """Its kind, and the beginning of its id."""
         return f"{RECORD_TITLES[self.collection]} {self.id[:8]}"
 
 

@@ -42,7 +42,6 @@ class CheckedCheckpoint:
 
     @property
     def root_text(self) -> str:
-        """The root as the note has it."""
         return base64.b64encode(self.root).decode()
 
 
@@ -67,7 +66,6 @@ class EventProof:
 
 
 def check_checkpoint(note: str, keys: Iterable[str], witness: VerifierKey | None) -> CheckedCheckpoint:
-    """Check a checkpoint by the public keys of its log, and by that of the witness if it is known."""
     try:
         known = [VerifierKey.parse(key) for key in keys]
         signed = SignedNote.parse(note)

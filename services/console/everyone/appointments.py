@@ -66,14 +66,12 @@ class Appointment:
     stands: bool
 
     def when(self, language: Language) -> str:
-        """Return the day and the time, in the words of a language."""
         at = self.starts_at.astimezone(LONDON)
         text = str(WORDS[language]["at"]).format(day=day_of_week(at, language), year=at.year, time=f"{at:%H:%M}")
         return text[:1].upper() + text[1:]
 
 
 async def give_link(request: Request) -> Response:
-    """Make a link to an appointment for the program that writes to people, and return its address."""
     await _check_messenger(request)
     body = await request.body() if int(request.headers.get("content-length") or MAX_BODY + 1) <= MAX_BODY else b""
     try:
@@ -101,7 +99,6 @@ async def account_address(request: Request) -> Response:
 
 
 async def appointment_page(request: Request) -> Response:
-    """Show when and where an appointment is."""
     given = await opened_by_link(request)
     if given is None:
         return _ended(request)

@@ -46,12 +46,10 @@ TOO_OFTEN: Final = (
 
 
 async def contact_page(request: Request) -> Response:
-    """Say whom to ring, and where to complain."""
     return render(request, "contact.html", None)
 
 
 async def feedback_page(request: Request) -> Response:
-    """Ask anybody what they say of us."""
     return _form(request, "public_feedback.html", await fields_asked(request, SAYING), {}, str(uuid4()))
 
 

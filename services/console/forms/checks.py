@@ -68,7 +68,6 @@ class Checked:
 
     @property
     def answers(self) -> list[tuple[Field, str]]:
-        """Its answers in words."""
         return list(answers_in_words(self.drawn.fields, self.draft.answers))
 
 
@@ -161,7 +160,6 @@ def _lifting(run: Mapping[str, Any], earlier: Sequence[Checked]) -> list[str]:
 
 
 def _problems(step: Checked, last: Draft) -> list[dict[str, Any]]:
-    """List what is wrong with a step, and the rules that refuse it."""
     refused = step.run.get("outcome") == "refused" and not step.waits_for
     return [
         *_linked(step.drawn, step.draft, step.wrong, last),
@@ -219,7 +217,6 @@ async def _as_first_sent(request: Request, session: Session, draft: Draft) -> Dr
 
 
 def _digest(steps: Iterable[Draft]) -> str:
-    """Return the digest of the answers and reasons of some steps."""
     shown = [(str(step.id), step.answers, step.rationale) for step in steps]
     return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
@@ -236,12 +233,10 @@ async def _next_form(request: Request, session: Session, draft: Draft, case_id: 
 
 
 async def give_reasons(request: Request, session: Session, form: Form) -> Response:
-    """Take the reasons that warnings ask for."""
     return see(await keep_reasons(request, session, form))
 
 
 async def keep_reasons(request: Request, session: Session, form: Form) -> str:
-    """Keep the reasons that warnings ask for, and go on with the check."""
     draft = await read_draft(request, session)
     reasons = {
         name.removeprefix("reason."): text.replace("\r\n", "\n")

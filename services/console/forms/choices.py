@@ -169,7 +169,6 @@ def officers_in(
 
 
 async def _of_sitting(apis: Apis, session: Session, state: Mapping[str, Any]) -> list[tuple[str, Option]]:
-    """Return the cases on the agenda of a sitting, and its members."""
     listed = state.get("cases") or ()
     children = await children_of(apis, session, (("disposal", item["disposal_id"]) for item in listed))
     options = [

@@ -123,7 +123,6 @@ def _answers_of(field: Field, value: Any) -> Answers:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each value that a value holds, by the path that a correction names."""
     within: Iterator[tuple[Any, Any]] = iter(())
     if isinstance(value, Mapping) and SEALED.isdisjoint(value):
         within = iter(value.items())

@@ -115,7 +115,6 @@ class Field:
 
     @property
     def id(self) -> str:
-        """Its id on the page."""
         return f"f-{self.name.replace('.', '-')}"
 
     @property
@@ -303,7 +302,6 @@ def _offered_ids(name: str, drawing: Drawing) -> tuple[Option, ...]:
 
 
 def command_of(fields: Sequence[Field], answers: Answers) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """Return the fields of the command, and what is wrong with the answers. What the law says is for the service."""
     body: dict[str, Any] = {}
     wrong: list[FieldProblem] = []
     for field in fields:
@@ -448,7 +446,6 @@ def is_answered(fields: Sequence[Field], answers: Answers) -> bool:
 
 
 def controls(field: Field) -> list[str]:
-    """List the names of the controls of a field, without those of the fields in it."""
     parts = {"date": ("day", "month", "year"), "time": ("day", "month", "year", "clock")}.get(field.kind, ())
     return [f"{field.name}.{part}" for part in parts] or [field.name]
 

@@ -105,8 +105,6 @@ def kind_of(name: str, declared: str) -> str:
 
 
 def with_file(fields: Sequence[Field]) -> Sequence[Field]:
-    """Ask for the file, and for nothing that it answers."""
-
     def drawn(field: Field) -> Field:
         match field.name:
             case "sha256":
@@ -122,7 +120,6 @@ def with_file(fields: Sequence[Field]) -> Sequence[Field]:
 
 
 def in_words(wrong: list[FieldProblem], answers: Answers) -> list[FieldProblem]:
-    """Say at the file what is wrong with what it answers."""
     others = [problem for problem in wrong if problem.name not in {DIGEST, KIND, TITLE}]
     if len(others) == len(wrong):
         return wrong

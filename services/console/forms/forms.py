@@ -77,7 +77,6 @@ class PlaceInTurn:
 
     @classmethod
     async def of(cls, request: Request, session: Session, follows: str, last: str = "") -> PlaceInTurn:
-        """Read it from the ids of drafts."""
         if not follows:
             return cls(last=last)
         drafts = console_of(request).drafts
@@ -110,7 +109,6 @@ class Drawn:
 
     @property
     def path(self) -> str:
-        """The address of the form."""
         return f"/records/{self.collection}/{self.stream}/do/{self.command}"
 
 
@@ -239,7 +237,6 @@ def title_after(drawn: Drawn, session: Session, place: PlaceInTurn, answers: Ans
 
 
 async def keep_form(request: Request, session: Session, form: Form) -> str:
-    """Keep the answers as they are, and go on with the same form."""
     draft = await _draft_of(request, session, form)
     await console_of(request).drafts.save(session.person, draft)
     return address(request.url.path, draft=str(draft.id))

@@ -34,7 +34,6 @@ class KnownPerson:
 
     @property
     def alerts(self) -> list[str]:
-        """The kinds of the alerts on the person."""
         return [alert["kind"] for alert in self.case.get("alerts") or () if alert["person_id"] == self.who.id]
 
     @property

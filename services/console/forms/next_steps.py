@@ -78,17 +78,14 @@ class NextStep:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a form to fill in."""
         return self.kind in {"can", "reason", "needs"}
 
     @property
     def label(self) -> str:
-        """The words of its tag."""
         return f"Not before {day(self.day)}" if self.day else LABELS[self.kind]
 
     @property
     def colour(self) -> str:
-        """The colour of its tag, which says nothing that the words do not."""
         return COLOURS[self.kind]
 
 
@@ -181,7 +178,6 @@ class Task:
     """The address of its record."""
 
     def meets(self, duty: str, item: str | None) -> bool:
-        """Whether it meets a duty of this code, about this item if the duty has one."""
         return self.duty == duty and (not item or item in self.items or not self.items)
 
 
@@ -194,12 +190,10 @@ class Work:
 
     @property
     def tasks(self) -> list[Task]:
-        """The tasks of every journey."""
         return [task for _, tasks in self.journeys for task in tasks]
 
     @property
     def is_open(self) -> bool:
-        """Whether anything is left to do."""
         return any(task.status != COMPLETED for task in self.tasks)
 
 

@@ -64,7 +64,6 @@ def fill_in(answers: dict[str, list[str]], listed: Listed) -> bool:
 
 
 def _answers_for(offence: Offence | None) -> dict[str, str]:
-    """Return the answers that the list gives for an offence."""
     if offence is None:
         return {}
     values = (offence.title, offence.trial_mode.value, "yes" if offence.recordable else "no", offence.category)

@@ -143,5 +143,4 @@ ORDINARY: Final = SpecialForm()
 
 
 def special_form(command: str) -> SpecialForm:
-    """Return how the form of a command differs from its schema."""
     return SPECIAL.get(command, ORDINARY)

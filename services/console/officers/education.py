@@ -38,7 +38,6 @@ OF_KIND: Final[Mapping[str, frozenset[str]]] = {
 
 
 async def sessions_page(request: Request, session: Session) -> Response:
-    """Show the education sessions of some weeks."""
     on = read_day(request.query_params.get("week")) or today()
     first = on - timedelta(days=on.weekday())
     last = first + timedelta(days=7 * WEEKS - 1)

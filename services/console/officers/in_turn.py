@@ -82,7 +82,6 @@ def named_by(case: Mapping[str, Any], work: Mapping[str, Any]) -> Record:
 
 
 def waiting_in(turn: Turn, answers: Mapping[str, Any]) -> Waiting:
-    """Return the cases that wait in a turn, of the lists of cases by state."""
     lines = [
         (case, work)
         for state in turn.states

@@ -58,7 +58,6 @@ class Item:
 
     @property
     def commands(self) -> Sequence[Mapping[str, Any]]:
-        """The guidance of the disposal."""
         if self.record is None or not self.record.guidance.value:
             return ()
         lines: Sequence[Mapping[str, Any]] = self.record.guidance.value["commands"]

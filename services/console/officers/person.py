@@ -38,7 +38,6 @@ class Person:
 
     @property
     def name(self) -> str:
-        """The name as the latest case has it."""
         return next((known.who.name for known in self.seen), "") or "Name not shown"
 
     @property

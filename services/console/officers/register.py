@@ -54,12 +54,10 @@ class Line:
 
     @property
     def folded(self) -> Sequence[Field]:
-        """The fields that few lines need."""
         return [field for field in self.fields if field.name.endswith(FOLDED)]
 
     @property
     def has_more(self) -> bool:
-        """Whether one of those is answered or wrong."""
         names = {field.name for field in self.folded}
         wrong = any(problem.name in names for problem in self.problems)
         return wrong or any(any(self.answers.get(name, ())) for name in names)
@@ -111,7 +109,6 @@ async def take_register(request: Request, session: Session, form: Form) -> Respo
 
 
 async def keep_register(request: Request, session: Session, form: Form) -> str:
-    """Keep what was filled in, and go on with the register."""
     id_, key = read_uuid(request, "id"), read_key(form)
     page = address(f"/records/sessions/{id_}/register", draft=str(key))
     answers = {name: values for name, values in form.items() if "." in name}
@@ -121,7 +118,6 @@ async def keep_register(request: Request, session: Session, form: Form) -> str:
 
 
 def _with_answers(register: Register, answers: Answers) -> Register:
-    """Return the register with the answers of a form in place of what it proposes."""
     lines = [
         replace(line, answers=given)
         if (given := {name: values for name, values in answers.items() if name.startswith(f"{line.person}.")})

@@ -25,7 +25,6 @@ LANGUAGES: Final = {"en": "English", "cy": "Welsh"}
 
 
 async def sign_page(request: Request, session: Session) -> Response:
-    """Show what is to be printed and signed, and ask for what was signed."""
     apis, id_ = console_of(request).apis, read_uuid(request, "id")
     if read_collection(request) != "disposals":
         raise HTTPException(404)

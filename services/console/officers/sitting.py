@@ -100,7 +100,6 @@ class Read:
         return any(line["status"] != "refused" for line in self._lines(command))
 
     def why_not(self, command: str) -> Sequence[Mapping[str, Any]]:
-        """Return the rules that refuse this command now."""
         return [rule for line in self._lines(command) if line["status"] == "refused" for rule in line["rules"]]
 
     def _lines(self, command: str) -> Iterable[Mapping[str, Any]]:

@@ -86,13 +86,11 @@ def what_happened(records: Sequence[Record]) -> str:
 
 
 def crime_numbers(records: Sequence[Record]) -> list[str]:
-    """Return the crime numbers of the case, each once."""
     numbers = (state.get("crime_number") for record in records for state in (record.state.value or {},))
     return list(dict.fromkeys(number for number in numbers if number))
 
 
 def victims_of(records: Sequence[Record], people: Iterable[Who]) -> list[Who]:
-    """Return the people whom the case has harmed."""
     named = {id_ for state in _states(records, "disposals") for id_ in state.get("victims", ())}
     return [who for who in people if who.id in named or who.part in {"VICTIM", "HARMED"}]
 

@@ -48,7 +48,6 @@ class Victim:
 
     @property
     def name(self) -> str:
-        """The name, if a referral gives it to this reader."""
         return shown_text(self.details.get("name")) or "Victim, name not shown"
 
     @property
@@ -70,11 +69,9 @@ class Victim:
 
     @property
     def referral(self) -> str | None:
-        """The referral in which the victim stands, if there is one."""
         return next((record["id"] for record in self.line["records"] if record["service"] == "referral"), None)
 
     def done(self, line: Mapping[str, Any]) -> str:
-        """Return a line of the log in words."""
         words = DONE.get(line["event"], in_words(line["event"]))
         means = f" ({in_words(line['means']).lower()})" if line["means"] else ""
         missed = ", not reached" if line["reached"] is False else ""

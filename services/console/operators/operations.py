@@ -153,12 +153,10 @@ def _list_held(
 
 
 async def decision_page(request: Request, session: Session) -> Response:
-    """Show what a decision would do."""
     return await _decision(request, session, through=request.query_params.get("through", ""), dry_run=True)
 
 
 async def decide(request: Request, session: Session, form: Form) -> Response:
-    """Decide, and show what became of it."""
     return await _decision(request, session, through=first(form, "through"), dry_run=False)
 
 

@@ -101,7 +101,6 @@ FEEDBACK: Final[Mapping[str, Any]] = _TEXTS["feedback"]
 
 
 def in_words(fields: Sequence[Field], own: Mapping[str, Any]) -> list[Field]:
-    """Return fields in words of their own, where there are some."""
     return [_in_words(field, own["fields"].get(field.name, {})) for field in fields]
 
 
@@ -121,7 +120,6 @@ def fields_asked(question: Question, fields: Sequence[Field]) -> list[Field]:
 
 
 def question_of(field: str) -> Question:
-    """Return the question that asks a field, or a part of it."""
     return next((question for question in QUESTIONS if field.partition(".")[0] in question.fields), BY_NAME[ACCOUNT])
 
 
@@ -135,7 +133,6 @@ def is_complete(question: Question, fields: Sequence[Field], answers: Answers) -
 def answers_with(
     question: Question, fields: Sequence[Field], answers: Answers, new: Answers
 ) -> dict[str, Sequence[str]]:
-    """Return the answers with those of one question in place of its earlier ones."""
     names = {field.name for field in fields_asked(question, fields)}
     names_left = [name for name in answers if name != SENT and not names & {name, name.split(".")[0]}]
     others = {name: answers[name] for name in names_left}

@@ -87,7 +87,6 @@ async def take_answer(request: Request, session: Session, form: Form) -> Respons
 
 
 async def keep_answer(request: Request, session: Session, form: Form) -> str:
-    """Keep what was answered as it is, and go on to the question."""
     draft = await _draft(request, session)
     new = {name: list(values) for name, values in form.items() if name not in OWN_FIELDS}
     if not draft.sent:

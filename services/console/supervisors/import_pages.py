@@ -100,7 +100,6 @@ async def check_register(request: Request, session: Session, form: Form) -> Resp
 
 
 async def result_page(request: Request, session: Session) -> Response:
-    """Show what the check found, or what was imported."""
     draft = await _draft(request, session)
     answers = draft.answers
     errors = [(row, error.heading or "", error.text) for row, error in _summary(draft).errors_in_order()]

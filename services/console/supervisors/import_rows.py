@@ -46,12 +46,10 @@ class ImportStep:
 
     @property
     def own(self) -> set[str]:
-        """The columns that make the step happen."""
         return {*self.fields, self.when} - {"received_on"}
 
     @property
     def headings(self) -> Mapping[str, str]:
-        """Path of a field -> the heading of its column."""
         return {path: heading for heading, path in self.fields.items()} | {"occurred_at": self.when}
 
 
@@ -431,7 +429,6 @@ class Summary:
         return cls(len(plans), errors={plan.number: plan.errors for plan in plans if plan.errors})
 
     def add(self, plan: Plan, status: int, body: Any) -> None:
-        """Add the API's answer to a row."""
         if status == 200:
             errors = list(errors_of(plan, body["commands"]))
         elif status == 410:
@@ -480,5 +477,4 @@ def errors_of(plan: Plan, outcomes: Iterable[Mapping[str, Any]]) -> Iterator[Row
 
 
 def _title(step: ImportStep) -> str:
-    """Name a step by its columns, as the register does."""
     return ", ".join([*step.fields][:2] or [step.when])

@@ -13,7 +13,6 @@ from shared.domain.rules import Context
 
 
 def _failed_conditions(state: DisposalState) -> Sequence[events.ConditionFailed]:
-    """Return the failure of each active condition that the breach named."""
     named = () if state.breach is None else state.breach.condition_ids
     return [events.ConditionFailed(condition_id=key) for key in dict.fromkeys(named) if state.active(key) is not None]
 

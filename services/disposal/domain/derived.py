@@ -93,7 +93,6 @@ def of_reclassification(offence: events.Offence, state: DisposalState, policy: P
 
 
 def of_decision(state: DisposalState, day: date) -> dict[str, Any]:
-    """Return the ids of the child and the age on the day."""
     return {**of_child(state), "age": state.age_on(day)}
 
 
@@ -126,7 +125,6 @@ def of_issue(state: DisposalState, disposal: Disposal, on: date, policy: Policy)
 
 
 def of_variation(command: VaryConditions, state: DisposalState, policy: Policy) -> dict[str, Any]:
-    """Return the set of conditions that a variation leaves, and what follows from it."""
     issue = state.required_issue
     remaining = remaining_terms(varied(command, state))
     agreed_end = ends_on(remaining)

@@ -413,7 +413,6 @@ def _decided(state: DisposalState, fact: Fact, event: events.DisposalDecided) ->
 
 
 def _unprepared(state: DisposalState) -> DisposalState:
-    """Void what was prepared to be given."""
     return replace(
         state,
         conditions={},
@@ -428,7 +427,6 @@ def _unprepared(state: DisposalState) -> DisposalState:
 
 
 def _undecided(state: DisposalState) -> Stage:
-    """Return the stage of a case whose decision is void."""
     if state.panel is not None:
         return Stage.RECOMMENDED
     return Stage.ASSESSED if state.assessments else Stage.OPENED

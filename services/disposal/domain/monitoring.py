@@ -53,7 +53,6 @@ def decide_completion(command: CompleteCondition, state: DisposalState, context:
 
 
 def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Context) -> NewEvents:
-    """Release the child from a condition."""
     done = {command.condition_id: context.occurred_at}
     return (model_from(events.ConditionExcused, command), *disposal_completed(state, done, context))
 

@@ -162,13 +162,11 @@ class RegisteredSession:
         return model_from(RecordConditionAttendance, self.registered, condition_id=self.condition_id)
 
     def context_of_register(self) -> Context:
-        """Return the context of the register's own record."""
         at: datetime = self.registered.recorded_at
         return replace(self.context, occurred_at=at, policy=self.context.policy_on(local_day(at)))
 
 
 def _recorded(session: RegisteredSession) -> NewEvents:
-    """Record the session that had not arrived, at the time of its record in the register."""
     recording, context = session.recording(), session.context_of_register()
     if recording is None:
         return ()

@@ -139,7 +139,6 @@ class Decision:
 
     @property
     def disposal(self) -> Disposal | None:
-        """The disposal that was decided, if it was one."""
         return Disposal(self.what) if self.what in Disposal.__members__ else None
 
 
@@ -206,7 +205,6 @@ class Attendance:
 
     @property
     def unacceptable_since(self) -> datetime | None:
-        """Since when the absence counts as unacceptable, if it does."""
         if self.status is AttendanceStatus.DNA_UNACCEPTABLE:
             return self.at
         return self.decided_at if self.acceptable is False else None
@@ -473,7 +471,6 @@ class DisposalState:
 
     @property
     def programme_said(self) -> events.ProgrammeRecorded:
-        """What was said last of each field of the programme."""
         said = events.ProgrammeRecorded()
         for _, record in self.programme_records:
             # The age is that of the first day as it is said last, if it is said at all.
@@ -502,7 +499,6 @@ class DisposalState:
 
     @property
     def to_be_issued(self) -> Disposal | None:
-        """The disposal that is decided and not yet given."""
         return self.disposal if self.stage is Stage.DECIDED else None
 
     @property
@@ -528,7 +524,6 @@ class DisposalState:
 
     @property
     def victims(self) -> tuple[UUID, ...]:
-        """The victims of the offence, each once."""
         return tuple(dict.fromkeys(self.opened.victims or ()))
 
     @property
@@ -553,14 +548,12 @@ class DisposalState:
         return victim in (self.opened.victims_under_age or ()) or self.is_said_to_have_enhanced_rights(victim)
 
     def is_said_to_have_enhanced_rights(self, victim: UUID) -> bool:
-        """Whether the opening of the case or the information says that a victim has enhanced rights."""
         informed = self.informed.get(victim)
         by_opening = victim in (self.opened.victims_with_enhanced_rights or ())
         return by_opening or (informed is not None and informed.enhanced_rights)
 
     @property
     def untold_victims(self) -> tuple[UUID, ...]:
-        """The victims who were told of no decision."""
         return tuple(victim for victim in self.victims if first_day(self.log, victim, TOLD) is None)
 
     @property
@@ -584,7 +577,6 @@ class DisposalState:
         return [key for key, condition in self.conditions.items() if condition.standing is standing]
 
     def credited(self, condition_id: UUID) -> Decimal:
-        """Return the sum of the hours credited for a condition."""
         return sum((a.hours for a in self.attendances if a.condition_id == condition_id), Decimal(0))
 
     def last_attendance(self, session_id: UUID) -> Attendance | None:

@@ -28,7 +28,6 @@ class MatrixSettings(Settings):
 
     @property
     def matrices(self) -> Path | None:
-        """The directory, if there is one."""
         return self.gravity_matrices or (SAMPLE if self.mode == "local" else None)
 
 

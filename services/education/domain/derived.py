@@ -27,7 +27,6 @@ SOURCES: Final[Mapping[str, str]] = {
 
 
 def of_place(state: Session) -> dict[str, Any]:
-    """Return what a booked place holds of the plan."""
     return {"starts_at": state.starts_at, "hours": state.hours}
 
 
@@ -44,7 +43,6 @@ def of_attendance(of: RecordAttendance | AttendanceRecorded, state: Session, pol
 
 
 def derived_fields(fact: Fact[Any], state: Session | None, context: Context) -> Mapping[str, Any]:
-    """Return what a fact holds that follows from it and from the session before it."""
     if state is None:
         return {}
     match fact.event:

@@ -121,7 +121,6 @@ class _Connections(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make pools whose connections are listed here."""
         super().init_poolmanager(*arguments, **options)
         pools = self.poolmanager.pool_classes_by_scheme
         self.poolmanager.pool_classes_by_scheme = {
@@ -136,8 +135,6 @@ class _Connections(HTTPAdapter):
 
 
 def _pool_noting(pool: Any, sockets: list[socket.socket]) -> Any:
-    """Return a class of pools whose connections add their sockets to a list."""
-
     class Connection(pool.ConnectionCls):  # type: ignore[misc]  # of whichever scheme
         def connect(self) -> None:
             super().connect()

@@ -41,7 +41,6 @@ class Courier:
         self._http = http or shared_client(SECONDS, limits=httpx2.Limits(max_keepalive_connections=0))
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._http.aclose()
 
     async def post(self, address: str, headers: Mapping[str, str], body: bytes) -> None:

@@ -88,7 +88,6 @@ class WebhookSender(Part):
             await self.poll.pause()
 
     async def on_stop(self) -> None:
-        """Close the connections to receivers."""
         await self._courier.close()
 
     async def _send_to(self, webhook: UUID) -> None:

@@ -75,7 +75,6 @@ class Sitting:
     record: PastFacts[PanelEvent] | None = field(default=None, compare=False, repr=False)
 
     def members(self, at: datetime) -> tuple[Member, ...]:
-        """Return the members of the panel at a time, present or not."""
         return next((membership.members for membership in reversed(self.memberships) if membership.at <= at), ())
 
     def present(self, at: datetime) -> tuple[PresentMember, ...]:

@@ -46,7 +46,6 @@ _FIELDS_OF: Final = {
 
 
 def fits_its_kind(said: RecordCircumstance | CircumstanceRecorded) -> bool:
-    """Tell whether a circumstance has what its kind needs, and nothing of another kind."""
     needed, *others = _FIELDS_OF.get(said.kind, ("description",))
     names = {"description"}.union(*_FIELDS_OF.values())
     given = {name for name in names if getattr(said, name) is not None}
@@ -71,7 +70,6 @@ class Person:
 
     @property
     def stage(self) -> Stage:
-        """The stage of the id."""
         return Stage.KNOWN if self.merged_into is None else Stage.MERGED
 
     @property

@@ -11,7 +11,6 @@ from shared.domain.envelope import Fact, has_event
 
 
 def letters(state: Referral) -> Iterable[UUID]:
-    """Yield the messages that went as letters."""
     return (
         id_
         for id_, message in state.messages.items()

@@ -66,7 +66,6 @@ def of_triage(state: Referral) -> dict[str, Any]:
 
 
 def decide_correction(command: CorrectReferral, state: Referral, context: Context) -> events.ReferralCorrected:
-    """Return the correction, with the values that were computed from the corrected field."""
     alone = CORRECTIONS.correction(command, state)
     correction = CORRECTIONS.with_consequences(alone, state, context)
     also = (*correction.also, *_derived_corrections(alone, state, context))

@@ -61,7 +61,6 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
 
 
 def completed(state: Referral, known: Known) -> Referral:
-    """Return the state with what other records say of its people."""
     assert state.record is not None
     elsewhere = informed_elsewhere(known, state.record.latest.envelope.home)
     return replace(state, known=known, informed_elsewhere=elsewhere)

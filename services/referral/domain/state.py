@@ -398,7 +398,6 @@ class Referral:
 
     @property
     def open_alerts(self) -> Mapping[UUID, Alert]:
-        """The alerts that hold, by their ids."""
         return {alert_id: alert for alert_id, alert in self.alerts.items() if alert.ended_on is None}
 
     @property

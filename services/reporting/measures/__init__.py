@@ -22,7 +22,6 @@ MEASURES: Final[Mapping[str, Measure[Any]]] = _find_measures()
 
 
 def counted_days(summary: Summary) -> list[date]:
-    """Return the days by which any measure finds a summary."""
     return [day for measure in MEASURES.values() for day in measure.days(summary) if day is not None]
 
 

@@ -49,8 +49,6 @@ Labels = Callable[[Then, Policy], Iterable[str]]
 
 
 def codes_in_groups(field: str, groups: str) -> Labels:
-    """Label a child by the groups, a value of policy, of the codes that it has in this field."""
-
     def labels(then: Then, policy: Policy) -> Iterable[str]:
         codes = {getattr(item, field) for item in then.items}
         return [group for group, members in policy.table(groups).items() if codes & set(members)]

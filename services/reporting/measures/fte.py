@@ -50,7 +50,6 @@ def aggregate(rows: Sequence[DisposalSummary], _dataset: Dataset, _period: Perio
 
 
 def count_by_quarter(rows: Sequence[DisposalSummary]) -> dict[str, int]:
-    """Count the cautions by the quarter of their giving."""
     quarters = Counter(quarter(row.given.on) for row in rows if row.given is not None)
     return dict(sorted(quarters.items()))
 

@@ -37,12 +37,10 @@ class Intervention:
 
 
 def given_on(summary: Summary) -> list[date]:
-    """Return the day on which a disposal was given, as the days of a measure."""
     return [summary.given.on] if isinstance(summary, DisposalSummary) and summary.given is not None else []
 
 
 def ended_on(summary: Summary) -> list[date]:
-    """Return the days on which interventions ended, as the days of a measure."""
     return [one.ended_on for one in interventions_of(summary)] if isinstance(summary, DisposalSummary) else []
 
 
@@ -99,7 +97,6 @@ def _diversion(summary: DisposalSummary) -> Intervention | None:
 
 
 def select_interventions(dataset: Dataset, period: Period) -> list[Intervention]:
-    """Select the interventions that a return for the period includes."""
     policy = dataset.policy.on(period.last)
     youngest, oldest = policy.number("child_age_from"), policy.number("child_age_to")
     order = {column: n for n, column in enumerate(policy.value("seriousness"))}

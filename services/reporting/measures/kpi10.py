@@ -30,12 +30,10 @@ class VictimOf:
 
 
 def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
-    """Select the victims of the interventions that ended in the period."""
     return victims_of((intervention.summary for intervention in select_interventions(dataset, period)), dataset)
 
 
 def victims_of(summaries: Iterable[DisposalSummary], dataset: Dataset) -> list[VictimOf]:
-    """Return the victims of the offences of disposals."""
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
     for conference in dataset.all_of(ConferenceSummary):
         by_harmer.setdefault(conference.harmer, []).append(conference)
@@ -74,7 +72,6 @@ def _took_part(summary: DisposalSummary, conferences: Sequence[ConferenceSummary
 
 
 def distinct(rows: Iterable[VictimOf]) -> int:
-    """Count the victims of rows, each once."""
     return len({row.victim.person_id for row in rows})
 
 

@@ -10,7 +10,6 @@ from services.reporting.measures.programmes import programme_ends, select_progra
 
 
 def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
-    """Select the victims of each offence of which a programme ended in the period."""
     programmes = select_programmes(dataset, period)
     return victims_of({one.summary.stream: one.summary for one in programmes}.values(), dataset)
 

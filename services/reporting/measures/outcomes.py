@@ -36,12 +36,10 @@ def _outcomes_of(summary: Summary) -> Iterator[OutcomeOf]:
 
 
 def outcome_days(summary: Summary) -> list[date]:
-    """Return the days on which outcomes were assigned, as the days of a measure."""
     return [row.outcome.on for row in _outcomes_of(summary)]
 
 
 def select_outcomes(dataset: Dataset, period: Period) -> list[OutcomeOf]:
-    """Select the outcomes that stand and were assigned in the period."""
     return [row for summary in dataset.summaries for row in _outcomes_of(summary) if row.outcome.on in period]
 
 

@@ -31,7 +31,6 @@ class Period:
 
 
 def year_of(day: date) -> Period:
-    """Return the year of the returns that a day is in, April to March."""
     first = day.year - (day.month < 4)
     return Period(date(first, 4, 1), date(first + 1, 3, 31))
 

@@ -24,7 +24,6 @@ class Programme:
 
 
 def programme_ends(summary: Summary) -> list[date]:
-    """Return the days on which programmes ended, as the days of a measure."""
     return [one.ended_on for one in _programmes_of(summary)] if isinstance(summary, DisposalSummary) else []
 
 

@@ -37,7 +37,6 @@ class Lapse:
 
 
 def select_intervals_and_lapses(dataset: Dataset, period: Period) -> list[Interval | Lapse]:
-    """Select the intervals that ended in the period, and the duties that lapsed in it."""
     lapses = [
         Lapse(lapsed.duty, summary) for summary in dataset.summaries for lapsed in summary.lapsed if lapsed.on in period
     ]

@@ -9,7 +9,6 @@ from services.reporting.measures.period import Period
 
 
 def select_work(dataset: Dataset, _period: Period) -> list[WorkItem]:
-    """Select all work items, as they were at the end of the period."""
     return list(dataset.work_items)
 
 

@@ -63,11 +63,9 @@ class Folded:
 
     @property
     def open(self) -> bool:
-        """Whether anything is left to do in the stream."""
         return READ_MODELS[self.service].is_open(self.view)
 
     def work_item(self, day: date) -> WorkItem:
-        """Return the stream as a work item at the end of a day."""
         summary = self.summary
         return WorkItem(
             service=self.service,
@@ -88,7 +86,6 @@ def split(streams: Iterable[Stream]) -> tuple[list[str], list[UUID]]:
 
 
 def service_of(fact: Fact) -> str:
-    """Return the service whose stream a fact belongs to."""
     return fact.envelope.stream.partition("/")[0]
 
 

@@ -143,7 +143,6 @@ class Place:
         return cls(datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value), UUID(home))
 
     def is_in(self, sort: str) -> bool:
-        """Whether the place is one of an order of the list."""
         return isinstance(self.value, datetime) == (sort != DUE)
 
 

@@ -192,7 +192,6 @@ async def _past(
 
 
 def _rows_then(rows: Sequence[Row], past: Mapping[Stream, _PastStream | None], case_id: UUID) -> list[Row]:
-    """Return the rows of the streams that belonged to a case then."""
     then: list[dict[str, Any]] = []
     for row in rows:
         stream = (row["service"], row["stream"])

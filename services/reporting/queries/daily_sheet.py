@@ -71,18 +71,15 @@ class Listed:
 
     @classmethod
     def of_fold(cls, folded: Folded) -> Iterable[Listed]:
-        """Yield the duties of a stream that was folded anew."""
         summary = folded.summary
         for duty in folded.duties:
             yield cls(duty, folded.service, summary.stream, summary.home, summary.cases, summary.officer, summary.area)
 
     @property
     def place(self) -> SheetPlace:
-        """Its place in the sheet."""
         return SheetPlace(self.duty.due, self.service, self.stream, self.duty.duty, self.duty.item)
 
     def as_json(self, as_of: date) -> dict[str, Any]:
-        """Return the duty as it was at the end of a day."""
         return {
             **self.duty.as_json(as_of),
             "service": self.service,

@@ -77,7 +77,6 @@ def add_diary(app: FastAPI) -> None:
 
 
 async def list_appointments(pool: Pool, officer: UUID) -> dict[str, Any]:
-    """List what stands in an officer's diary."""
     now = datetime.now(UTC)
     async with snapshot(pool) as connection:
         rows = await connection.fetch(_APPOINTMENTS, officer, list(SERVICES), now - BACK, now + AHEAD)

@@ -61,7 +61,6 @@ async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:
 
 
 def not_yet(late: str) -> JSONResponse:
-    """Return the answer that a position has not been projected in time."""
     return problem_response(
         "not-yet",
         "Not yet",

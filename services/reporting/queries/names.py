@@ -247,7 +247,6 @@ async def _open(values: Mapping[Owner, SealedIn], keyring: Keyring) -> dict[Owne
 
 
 def _alike(names: Mapping[Owner, str]) -> set[Owner]:
-    """Return those whose name another person has."""
     people: dict[str, set[UUID]] = defaultdict(set)
     for (_, person), name in names.items():
         people[name.casefold()].add(person)

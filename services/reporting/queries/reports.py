@@ -59,7 +59,6 @@ def add_reports(app: FastAPI) -> None:
 
 
 async def list_reports(pool: Pool, reader: Reader) -> dict[str, Any]:
-    """List the referrals that the organisation of the reader has opened."""
     mark = f"REPORTED_BY:{reader.actor.organisation}"
     async with snapshot(pool) as connection:
         rows = await connection.fetch(_REPORTS, mark, *reader.reach("state").parameters)

@@ -126,7 +126,6 @@ class PersonRecords:
         return 2 if self.serious else 3 if self.offence else 4
 
     def add(self, row: Mapping[str, Any], policy: Policy) -> None:
-        """Add a record that names the person as suspect."""
         flags = set(json.loads(row["flags"] or "[]"))
         self.open |= row["open"]
         self.last = max(self.last, local_day(row["updated_at"]))

@@ -70,7 +70,6 @@ class Reach:
     duties: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
 
     def shows_duty(self, service: str, duty: str) -> bool:
-        """Tell whether a duty of a visible stream is seen."""
         return service not in self.duties or duty in self.duties[service]
 
     @property

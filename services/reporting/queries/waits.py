@@ -27,8 +27,6 @@ _ENDS: Final = f"""
 
 
 def add_waits(app: FastAPI) -> None:
-    """Add the route of what waits in reporting."""
-
     @app.get("/v1/waits", tags=["cases"], response_model=Waits, **declared(PARAMETERS))
     async def waits(request: Request, actor: Caller) -> JSONResponse:
         """List the streams whose events are in quarantine here, longest first, as far as the reader may read their cases."""

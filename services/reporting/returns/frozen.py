@@ -81,7 +81,6 @@ class FrozenReturn:
 
     @property
     def question(self) -> ReturnQuestion:
-        """The question that it answers."""
         return ReturnQuestion(self.measure, self.first_day, self.last_day, self.group_by)
 
     @property
@@ -137,7 +136,6 @@ async def find_return(pool: Pool, id_: UUID) -> FrozenReturn | None:
 
 
 async def list_returns(pool: Pool, page: int) -> list[FrozenReturn]:
-    """List a page of returns, the latest first."""
     rows = await pool.fetch(
         "select * from frozen_return order by frozen_at desc, id limit $1 offset $2", PAGE_SIZE, (page - 1) * PAGE_SIZE
     )

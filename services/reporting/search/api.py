@@ -111,7 +111,6 @@ class SearchRequest(Schema):
 
     @property
     def texts(self) -> Mapping[SearchKind, str]:
-        """The given texts, by what is searched."""
         return {kind: text for kind in SearchKind if (text := getattr(self, kind)) is not None}
 
     @model_validator(mode="after")

@@ -74,8 +74,6 @@ class Differences(Projected):
 
 
 def add_differences(app: FastAPI) -> None:
-    """Add the route of differing records."""
-
     @projected(app, "/v1/differences", Differences, (_OFFICER, MIN_POSITION, ACCESS_REASON), tag="duties")
     async def differences(request: Request, actor: Caller) -> JSONResponse:
         """List the people whose records differ in name, date of birth or ethnicity, as far as the reader may see them.

@@ -149,7 +149,6 @@ class SearchIndex:
             self._loaded.set()
 
     def find(self, kind: SearchKind, text: str) -> Found:
-        """Find the streams in which one value of a kind has every word of a text."""
         persons_in: dict[Stream, set[UUID]] = defaultdict(set)
         for terms in searched_words(text) if kind is SearchKind.NAME else {(code(text),)}:
             entries = list(self._entries[kind].items())

@@ -59,7 +59,6 @@ def of_held(present: Iterable[Present], state: Conference, day: date, policy: Po
 
 
 def derived_fields(fact: Fact[Any], state: Conference | None, context: Context) -> Mapping[str, Any]:
-    """Return what a fact holds that follows from it and from the conference before it."""
     match fact.event:
         case ConferenceHeld(present=present) if state is not None:
             return of_held(present, state, fact.day, context.policy)

@@ -240,7 +240,6 @@ class Conference:
 
     @property
     def harmed(self) -> tuple[UUID, ...]:
-        """The harmed parties."""
         return tuple(person for person, invited in self.participants.items() if invited.role is ParticipantRole.HARMED)
 
     @property
@@ -250,7 +249,6 @@ class Conference:
 
     @property
     def everyone(self) -> tuple[UUID, ...]:
-        """The harmer and everybody invited."""
         return (self.harmer, *self.participants)
 
     @property

@@ -73,7 +73,6 @@ Log = Mapping[UUID, tuple[Entry, ...]]
 
 
 def log_after(log: Log, fact: Fact[Any]) -> Log:
-    """Return the log with one more fact, if it is of a kind that is logged."""
     if fact.name not in LOGGED:
         return log
     event = fact.event

@@ -77,5 +77,4 @@ def letter_about_each(suspects: Sequence[Suspect], *, may_have_admitted: bool, *
 
 
 def letter_about(decision: OutcomeCode | Recommendation | Disposal, **values: Any) -> dict[str, Any]:
-    """Return the values of a letter about a decision."""
     return {"decision": DECIDED.get(decision, "other"), **values}

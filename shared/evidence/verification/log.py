@@ -73,7 +73,6 @@ class LogChecks:
 
 
 async def check_log(database: Pool, end: LogEnd, checks: LogChecks, passed: Passed = ignore_passed) -> None:
-    """Walk through the log up to its end."""
     walk = _Walk(checks)
     after = _FIRST
     while rows := await database.fetch(_PAGE_OF_LOG, after, end.position, PAGE):
@@ -160,7 +159,6 @@ class _Walk:
         self._checks.places.note(f"{which} missing {where}")
 
     def end(self, end: LogEnd) -> None:
-        """Compare the head with the end of the walk."""
         if self._position < end.position:
             self._missing(end.position, "before the end")
         elif end.log_hash is None:

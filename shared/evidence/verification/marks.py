@@ -78,7 +78,6 @@ def _links(service: Service[Any], record: ConsumedEvent) -> list[_Link]:
 
 
 async def _lacking(database: Pool, links: Sequence[_Link]) -> list[_Link]:
-    """Return the marks and copies that the worker lacks."""
     return [tuple(row) for row in await database.fetch(_LACKED, *zip(*links, strict=True))] if links else []
 
 

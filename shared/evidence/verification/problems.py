@@ -44,7 +44,6 @@ class Problems:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Every line, and how many more there are."""
         return (*self._lines, f"and {self._more} more") if self._more else tuple(self._lines)
 
 

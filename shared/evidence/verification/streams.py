@@ -67,7 +67,6 @@ async def check_streams(
     checks: StreamChecks,
     passed: Passed = ignore_passed,
 ) -> None:
-    """Walk through the streams as they were at a position."""
     claims = Problems()
     async for streams in _streams(database, head):
         due = dict[str, str]()

@@ -232,7 +232,6 @@ class _TopicComparison:
 
 
 def _position_of(message: Any) -> int | None:
-    """Return the position that a record names, if it can be read."""
     try:
         position = int(dict(message.headers or ())["ooc_position"])
     except (KeyError, ValueError, TypeError):
@@ -241,7 +240,6 @@ def _position_of(message: Any) -> int | None:
 
 
 def _differences(message: Any, row: asyncpg.Record, source: bytes) -> Iterator[str]:
-    """Yield the parts of a record that are not as the relay would write the row."""
     key, partition = relay.key_and_partition(row["home"])
     expected = dict(relay.headers_of(row, source))
     if message.value != row["body"]:

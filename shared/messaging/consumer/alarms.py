@@ -21,7 +21,6 @@ class AlarmKind:
 
     @property
     def runbook(self) -> str:
-        """The page that says what to do, from the root of the repository."""
         return f"docs/how-to/runbook/{self.name}.md"
 
 
@@ -68,12 +67,10 @@ async def raise_alarm(connection: Connection, consumer: str, name: str, place: s
 
 
 async def clear_alarms(connection: Connection, consumer: str, names: Collection[str]) -> None:
-    """Clear the alarms of these names, at every place."""
     await connection.execute("select clear_alarms($1, $2)", consumer, list(names))
 
 
 async def clear_alarm(connection: Connection, consumer: str, name: str, place: str) -> None:
-    """Clear the alarm of a consumer at one place, if there is one."""
     await connection.execute("select clear_alarms($1, $2, $3)", consumer, [name], place)
 
 

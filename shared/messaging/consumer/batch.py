@@ -194,7 +194,6 @@ class BatchClassifier:
         return new_records
 
     def sort(self, new_records: Sequence[ConsumedEvent]) -> None:
-        """Classify new records in order."""
         for record in new_records:
             self._sort(record)
             self.reached = record.offset + 1

@@ -76,7 +76,6 @@ class ConsumedEvent:
 
 
 def lone_stream(topic: str, partition: int, offset: int) -> str:
-    """Return the stream name of a record that belongs to no stream."""
     return f"?/{topic}/{partition}/{offset}"
 
 

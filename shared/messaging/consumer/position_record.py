@@ -59,7 +59,6 @@ class HighWaterMark:
     signed_by: Sequence[VerifierKey] = field(default=(), compare=False)
 
     def signed(self, topic: str, signers: Sequence[Signer]) -> tuple[bytes, list[tuple[str, bytes]]]:
-        """Return value and headers of the position record, signed."""
         value = self.record(service_of(topic))
         headers = [("ooc_hash", self.hash.hex().encode()), *self.anchors.headers()]
         return value, [*headers, signature_of(signers, topic, value, headers)]
