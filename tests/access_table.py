@@ -109,10 +109,7 @@ SECTION_F: Final[dict[str, dict[str, Cell]]] = {
     # Referral: the victim's own. Disposal: R outcome. RJ: R consent. Victim contact: RW (a victim's view is in the details).
     "VICTIM_WORKER": {
         "referral": Cell(
-            ANY,
-            NOW,
-            VICTIM | {"VICTIM_IDENTITY", "VICTIM_VIEW"},
-            only("progress", "outcome", "victims", "details"),
+            ANY, NOW, VICTIM | {"VICTIM_IDENTITY", "VICTIM_VIEW"}, only("progress", "outcome", "victims", "details")
         ),
         "disposal": Cell(ANY, NOW, only("VICTIM_VIEW"), only("progress", "outcome", "victims", "harmed", "details")),
         "rj_conference": Cell(ANY, STATE, fields=only("consents")),

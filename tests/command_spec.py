@@ -18,12 +18,7 @@ from shared.domain.decisions import NeedsRationale, Refused
 from shared.domain.duties import Duty
 from shared.domain.duties_by_day import duties_on
 from shared.domain.envelope import Fact
-from shared.domain.execution import (
-    CommandRequest,
-    Decision,
-    as_recorded,
-    execute,
-)
+from shared.domain.execution import CommandRequest, Decision, as_recorded, execute
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command, CorrectionCommand, Event
 from shared.domain.persons import NOBODY_ALIKE, NOTHING_KNOWN

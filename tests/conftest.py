@@ -490,11 +490,7 @@ def _broker(port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _container(
-    image: str,
-    bind: dict[int, int],
-    environment: dict[str, str],
-    ready: Callable[[], bool],
-    command: str | None = None,
+    image: str, bind: dict[int, int], environment: dict[str, str], ready: Callable[[], bool], command: str | None = None
 ) -> Iterator[None]:
     from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - only with Docker
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - the same

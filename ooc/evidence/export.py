@@ -38,8 +38,7 @@ def export_case(
         typer.Option("--extends", help="A checkpoint kept from earlier, which the logs must extend (repeat)."),
     ] = None,
     pdf: Annotated[
-        Path | None,
-        typer.Option("--pdf", help="Print the history too: a PDF/A-3 with the bundle attached."),
+        Path | None, typer.Option("--pdf", help="Print the history too: a PDF/A-3 with the bundle attached.")
     ] = None,
     url: Urls = None,
     role: Reader = Role.AUDITOR,

@@ -52,8 +52,7 @@ def verify(
     context: typer.Context,
     *,
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Write a dated report as JSON; findings are also printed to standard error."),
+        bool, typer.Option("--json", help="Write a dated report as JSON; findings are also printed to standard error.")
     ] = False,
     report: Annotated[
         Path | None,

@@ -58,12 +58,7 @@ app.add_typer(restore, name="restore")
 
 
 @restore.command()
-def drill(
-    folder: Backups,
-    identity: IdentityFile,
-    *,
-    as_json: AsJson = False,
-) -> None:
+def drill(folder: Backups, identity: IdentityFile, *, as_json: AsJson = False) -> None:
     """Restore the last backup beside the running system, compare it with topics and signed checkpoints, and remove it."""
     _show(_result_of(rehearse_here(folder, identity)), as_json=as_json)
 

@@ -25,10 +25,7 @@ ALERTMANAGER: Final = "alertmanager"
 PROGRAMS: Final = {PROMETHEUS: (PROMETHEUS,), ALERTMANAGER: (ALERTMANAGER, f"prometheus-{ALERTMANAGER}")}
 """The names of each program; Debian has its own for the second."""
 
-RULES: Final = (
-    Path(__file__).parents[2] / "docs/reference/alerts.yaml",
-    Path(__file__).with_name("alerts.yaml"),
-)
+RULES: Final = (Path(__file__).parents[2] / "docs/reference/alerts.yaml", Path(__file__).with_name("alerts.yaml"))
 """The rules, in a checkout and in a wheel."""
 
 WATCHDOG: Final = "dead-mans-switch"

@@ -118,11 +118,7 @@ def migrate(
     """Create the databases and their roles, and bring schemas and privileges up to date (OOC_ADMIN_DATABASE_URL)."""
     from ooc.evidence.verification import owner_database_url  # noqa: PLC0415  only here
     from services.system.registry import DECIDING, databases_without_events  # noqa: PLC0415  the same
-    from shared.runtime.provision import (  # noqa: PLC0415  the same
-        ProvisionFailed,
-        provision_databases,
-        schema_states,
-    )
+    from shared.runtime.provision import ProvisionFailed, provision_databases, schema_states  # noqa: PLC0415  the same
     from shared.servers.settings import NoPassword, Settings  # noqa: PLC0415  the same
 
     what = [entry.name for entry in DECIDING], databases_without_events()

@@ -45,11 +45,7 @@ PARTNER: Final = "partner_wessex_trust"
 """The login of a made-up partner on the Kafka of a local system, for those who write a partner's program."""
 NO_KEYS: Final = {"OOC_KEK": "", "OOC_KEK_FILE": ""}
 """What a process is told that opens no sealed field, whatever the environment of `ooc up` holds."""
-KEYS: Final = {
-    "signing": "OOC_SIGNING_KEY_FILE",
-    "console": "OOC_CONSOLE_KEY_FILE",
-    "webhooks": "OOC_WEBHOOK_KEY_FILE",
-}
+KEYS: Final = {"signing": "OOC_SIGNING_KEY_FILE", "console": "OOC_CONSOLE_KEY_FILE", "webhooks": "OOC_WEBHOOK_KEY_FILE"}
 """The variable that names the file of a key."""
 IMPORTS: Final = (
     "ooc.main",

@@ -204,11 +204,7 @@ def console_application(settings: ConsoleSettings, addresses: Addresses) -> Star
     app = Starlette(
         routes=routes(),
         lifespan=lifespan,
-        exception_handlers={
-            HTTPException: _http_error,
-            Problem: _problem,
-            NoAnswer: _no_answer,
-        },
+        exception_handlers={HTTPException: _http_error, Problem: _problem, NoAnswer: _no_answer},
     )
     by_actor, by_address = settings.rates
     app.state.public_rate = None if by_address is None else RateLimit(PUBLIC_RATE, burst=PUBLIC_BURST)

@@ -9,11 +9,7 @@ from services.console.rendering import address
 from services.console.words import day, in_words
 from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE
 
-COMPARED: Final[Mapping[str, str]] = {
-    "name": "Name",
-    "date_of_birth": "Date of birth",
-    "ethnicity": "Ethnic group",
-}
+COMPARED: Final[Mapping[str, str]] = {"name": "Name", "date_of_birth": "Date of birth", "ethnicity": "Ethnic group"}
 """The fields that services compare (rule N1), in the words of the page."""
 
 

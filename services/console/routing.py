@@ -147,12 +147,7 @@ def bounded(request: Request, limit: int, too_large: str) -> Request:
     return Request(request.scope, receive)
 
 
-def changed(
-    path: str,
-    change: Change,
-    read: Read = read_form,
-    keep: Keep | None = None,
-) -> Route:
+def changed(path: str, change: Change, read: Read = read_form, keep: Keep | None = None) -> Route:
     """Return the route of a form that a signed-in person sends. A form of another site changes nothing.
 
     Args:

@@ -24,11 +24,7 @@ COLUMN: Final = {
 OUTCOME_22: Final = "outcome_22"
 DEFERRED: Final = "outcome_22_deferred"
 OUTCOME_20_21: Final = "outcome_20_21"
-COLUMN_OF_CODE: Final = {
-    OutcomeCode.C22: OUTCOME_22,
-    OutcomeCode.C20: OUTCOME_20_21,
-    OutcomeCode.C21: OUTCOME_20_21,
-}
+COLUMN_OF_CODE: Final = {OutcomeCode.C22: OUTCOME_22, OutcomeCode.C20: OUTCOME_20_21, OutcomeCode.C21: OUTCOME_20_21}
 COLUMN_OF_DECISION: Final = {Recommendation.OUTCOME_22: OUTCOME_22, Recommendation.OUTCOME_21: OUTCOME_20_21}
 
 

@@ -7,12 +7,7 @@ from shared.domain.permissions import STATE, Permission, Permissions
 
 ACCESS: Final[Permissions] = {
     **dict.fromkeys(
-        (
-            Role.SAFE_SCHOOLS_OFFICER,
-            Role.INTERNET_SAFETY_OFFICER,
-            Role.YJS_CASE_MANAGER,
-            Role.POLICE_DECISION_MAKER,
-        ),
+        (Role.SAFE_SCHOOLS_OFFICER, Role.INTERNET_SAFETY_OFFICER, Role.YJS_CASE_MANAGER, Role.POLICE_DECISION_MAKER),
         Permission(STATE, opens=CASE_FIELDS),
     ),
     **OVERSIGHT,

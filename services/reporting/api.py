@@ -76,15 +76,7 @@ _GROUP_BY: Final = choice(
 _FORMAT: Final = choice("format", "How it is answered.", ("json", "csv"), "give json or csv", default="json")
 _FIRST: Final = a_day("from", "The first day of the period.", required=True)
 _LAST: Final = a_day("to", "The last day of the period.", required=True)
-_MEASURES: Final = (
-    _MEASURE,
-    _FIRST,
-    _LAST,
-    _GROUP_BY,
-    _FORMAT,
-    *TIMES,
-    ACCESS_REASON,
-)
+_MEASURES: Final = (_MEASURE, _FIRST, _LAST, _GROUP_BY, _FORMAT, *TIMES, ACCESS_REASON)
 _OPENED: Final = choice(
     "measure",
     "Which measure; one whose groups are sealed is not opened.",
@@ -163,10 +155,7 @@ _LIMIT: Final = Parameter(
     schema={"type": "integer", "minimum": 1, "maximum": MOST},
 )
 _AFTER_DUTY: Final = Parameter(
-    "after",
-    "The `next` of an answer: only the duties after it.",
-    SHEET_PLACE,
-    "give the 'next' of an answer as it is",
+    "after", "The `next` of an answer: only the duties after it.", SHEET_PLACE, "give the 'next' of an answer as it is"
 )
 _OF_OFFICER: Final = an_id("officer", "Only duties of records that this officer has.", "query")
 _DUTIES: Final = (*TIMES, _OVERDUE, _OF_OFFICER, _LIMIT, _AFTER_DUTY, MIN_POSITION, ACCESS_REASON)

@@ -53,11 +53,7 @@ def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[Comm
     return [*proposals, *(CommandFor(id_, closing) for id_ in gone)]
 
 
-@to_disposal(
-    DisposalAnnulled,
-    "close-conference-at-annulment",
-    "the annulment of {day} has not reached the conference",
-)
+@to_disposal(DisposalAnnulled, "close-conference-at-annulment", "the annulment of {day} has not reached the conference")
 def close_at_annulment(fact: Fact[DisposalAnnulled]) -> Iterable[CommandFor]:
     """DisposalAnnulled -> CloseConference for each condition still to be done that is a conference."""
     closing = CloseConference(occurred_at=fact.occurred_at)

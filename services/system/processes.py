@@ -130,12 +130,7 @@ def processes() -> tuple[Process, ...]:
             copies=tuple(dict.fromkeys((*_every_role(), PROVISIONER, *principals()))),
         ),
         Process(
-            "verify",
-            Kind.CHECK,
-            ("ooc.main", "verify"),
-            (role_name(RoleKind.VERIFY),),
-            (VERIFIER,),
-            calls=(witness,),
+            "verify", Kind.CHECK, ("ooc.main", "verify"), (role_name(RoleKind.VERIFY),), (VERIFIER,), calls=(witness,)
         ),
     )
 

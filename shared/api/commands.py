@@ -35,10 +35,7 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     201: {
         "description": "The command was recorded: its receipt.",
         "headers": {
-            "Idempotency-Replayed": {
-                "description": "Present if this key was used before.",
-                "schema": {"const": "true"},
-            }
+            "Idempotency-Replayed": {"description": "Present if this key was used before.", "schema": {"const": "true"}}
         },
     },
 }

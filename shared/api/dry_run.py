@@ -23,13 +23,7 @@ Services = Callable[[], Iterable[Service[Any]]]
 
 
 async def dry_run_answer(
-    at: Dependencies,
-    service: Service[Any],
-    services: Services,
-    actor: Actor,
-    run: DryRun | Accepted,
-    *,
-    later: bool,
+    at: Dependencies, service: Service[Any], services: Services, actor: Actor, run: DryRun | Accepted, *, later: bool
 ) -> DryRunAnswer:
     """Build the answer to a dry run that reached the rules, or whose command was recorded before.
 

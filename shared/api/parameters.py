@@ -116,11 +116,7 @@ KNOWN_AT: Final = a_time("known_at", "Only events that had been recorded by then
 TIMES: Final = (AS_OF, KNOWN_AT)
 """The two times of every question about a record (bitemporal)."""
 LANG: Final = choice(
-    "lang",
-    "The language of the document.",
-    LANGUAGES,
-    f"choose one of {', '.join(LANGUAGES)}",
-    default=LANGUAGES[0],
+    "lang", "The language of the document.", LANGUAGES, f"choose one of {', '.join(LANGUAGES)}", default=LANGUAGES[0]
 )
 
 REASONS: Final = (

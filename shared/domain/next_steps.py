@@ -63,12 +63,7 @@ class JourneyProgress(Generic[S]):
 
 
 def journeys_at(
-    service: Service[S],
-    actor: Actor,
-    stream: UUID,
-    history: Sequence[Fact],
-    at: datetime,
-    known: Known = NOTHING_KNOWN,
+    service: Service[S], actor: Actor, stream: UUID, history: Sequence[Fact], at: datetime, known: Known = NOTHING_KNOWN
 ) -> list[JourneyProgress[S]]:
     """Say how far each journey of a stream is at a moment, from its decrypted history. Raises `NoPolicy`, `BeyondCalendar`."""
     state, context = read_standing(service, actor, stream, history, at, known=known)

@@ -43,12 +43,7 @@ async def verifier_keys(connection: Connection | Pool) -> list[VerifierKey]:
 
 
 async def evidence_of(
-    pool: Pool,
-    service: str,
-    home: UUID,
-    targets: Sequence[str],
-    contract: bytes,
-    reader: Reader,
+    pool: Pool, service: str, home: UUID, targets: Sequence[str], contract: bytes, reader: Reader
 ) -> dict[str, Any]:
     """Collect the evidence of a home: its entries in the logs that the reader gets, which may be none.
 
@@ -85,11 +80,7 @@ async def evidence_of(
             names = [*targets, *await record_names(connection, service, home, sizes.get(EVENTS.name))]
             rows = await connection.fetch(_ACCESS, names, sizes[ACCESS.name])
             entries = [
-                {
-                    **line_of(row),
-                    "previous": (row["previous"] or GENESIS).hex(),
-                    "hash": row["hash"].hex(),
-                }
+                {**line_of(row), "previous": (row["previous"] or GENESIS).hex(), "hash": row["hash"].hex()}
                 for row in rows
             ]
             path = await prove_all(connection, ACCESS, [row["sequence"] for row in rows], sizes[ACCESS.name])

@@ -29,10 +29,7 @@ def marks_in(service: Service[Any], records: Iterable[ConsumedEvent]) -> set[tup
         if book is not None:
             fact = record.fact(book)
             marks_by_home |= {
-                (
-                    fact.envelope.home,
-                    labelled(f"{book.service}.{mark}", fact.envelope.labels, service.inherited_labels),
-                )
+                (fact.envelope.home, labelled(f"{book.service}.{mark}", fact.envelope.labels, service.inherited_labels))
                 for mark in marks_of(book, fact)
             }
     return marks_by_home

@@ -30,11 +30,7 @@ TAKEN: Final = {
 """Migrations that take something away, and why the release before does without it."""
 
 
-SCHEMAS: Final = [
-    KEYRING_DATABASE,
-    *(service_database(entry.name) for entry in DECIDING),
-    *databases_without_events(),
-]
+SCHEMAS: Final = [KEYRING_DATABASE, *(service_database(entry.name) for entry in DECIDING), *databases_without_events()]
 
 
 @pytest.mark.parametrize(("name", "schema"), SCHEMAS, ids=[name for name, _ in SCHEMAS])

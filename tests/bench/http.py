@@ -61,11 +61,7 @@ class Post:
 def posts_of(case: SyntheticCase) -> list[Post]:
     """Return the commands of a case to its first record of disposal, in order, as their clients send them."""
     return [
-        Post(
-            sent.request.actor,
-            f"/v1/{service.collection}/{sent.request.stream}/commands",
-            sent.body.encode(),
-        )
+        Post(sent.request.actor, f"/v1/{service.collection}/{sent.request.stream}/commands", sent.body.encode())
         for sent in sent_alone(case)
     ]
 
@@ -242,9 +238,7 @@ async def over_http(place: Place) -> AsyncIterator[Sequence[Side]]:
         corpus = Corpus()
         yield [
             Side(
-                OURS,
-                f"{CALLERS} connections, the scenarios' commands to disposal",
-                Sending(port, issuer, corpus).round,
+                OURS, f"{CALLERS} connections, the scenarios' commands to disposal", Sending(port, issuer, corpus).round
             ),
             Side(
                 "limit",

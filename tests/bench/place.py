@@ -15,14 +15,7 @@ import asyncpg
 
 from services.reporting.database import DATABASE
 from shared.runtime.privileges import RoleKind, Schema, role_name
-from shared.runtime.provision import (
-    KEYRING_DATABASE,
-    databases,
-    events_topic,
-    position_topic,
-    service_database,
-    topics,
-)
+from shared.runtime.provision import KEYRING_DATABASE, databases, events_topic, position_topic, service_database, topics
 from shared.servers.database import as_role, database_dsn
 from tests.local_servers import servers
 from tests.ports import free_ports

@@ -46,12 +46,7 @@ async def relaying(event_stores: Mapping[str, str], kafka: str, namespace: str, 
         await asyncio.Event().wait()
 
 
-async def feeding(
-    dsn: str,
-    kafka: str,
-    namespace: str,
-    apply: Apply = apply,
-) -> None:
+async def feeding(dsn: str, kafka: str, namespace: str, apply: Apply = apply) -> None:
     """Feed reporting's projection, for ever, by its own `apply` or one that takes notes too."""
     database = await create_pool(dsn, max_size=6)
     feed = ProjectionConsumer(

@@ -13,14 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from shared.event_store import Appended
 from shared.event_store.postgres import PostgresEventStore
-from shared.messaging.relay import (
-    BATCH_BYTES,
-    MAX_EVENTS,
-    Headers,
-    Relay,
-    headers_of,
-    key_and_partition,
-)
+from shared.messaging.relay import BATCH_BYTES, MAX_EVENTS, Headers, Relay, headers_of, key_and_partition
 from shared.servers.database import create_pool
 from tests.bench.corpus import Corpus, appends, mixed
 from tests.bench.place import Place

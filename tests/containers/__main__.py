@@ -16,14 +16,7 @@ from typing import Final
 import pyrage
 
 from services.system.addresses import SERVICES
-from tests.containers.compose import (
-    ROOT,
-    System,
-    build,
-    make_secrets,
-    ports,
-    positions,
-)
+from tests.containers.compose import ROOT, System, build, make_secrets, ports, positions
 from tests.containers.engine import EngineError, require_engine
 from tests.containers.images import KAFKA, KEYCLOAK, POSTGRES, PYTHON, provide
 from tests.containers.people import ISSUER, People

@@ -251,11 +251,7 @@ async def referral(
 
 
 async def rejected_referral(
-    partnership: Partnership,
-    *,
-    details: Mapping[str, Any] = {},
-    rationale: str = "Elsewhere.",
-    **changes: Any,
+    partnership: Partnership, *, details: Mapping[str, Any] = {}, rationale: str = "Elsewhere.", **changes: Any
 ) -> Recorded:
     """Record a referral with a child in it that is rejected and closed; `changes` are of what was received."""
     made = Recorded("referral", uuid4(), uuid4(), uuid4())

@@ -35,8 +35,7 @@ LIBRARY: Final = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        LIBRARY is None,
-        reason="libfaketime is not installed (Debian: apt-get install faketime): no clock is moved",
+        LIBRARY is None, reason="libfaketime is not installed (Debian: apt-get install faketime): no clock is moved"
     ),
 ]
 

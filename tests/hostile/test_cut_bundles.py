@@ -286,10 +286,7 @@ async def test_what_is_decided_about_a_persons_data_is_no_evidence_for_officers(
     """Given a hold on a child's data, whose stream follows from the child's id, then auditors get its events, and an officer none."""
     world_ = exporting.partnership
     child = (await referral(world_)).person
-    headers = {
-        "Authorization": f"Bearer {await world_.token('DATA_PROTECTION_OFFICER')}",
-        "Access-Reason": "COMPLAINT",
-    }
+    headers = {"Authorization": f"Bearer {await world_.token('DATA_PROTECTION_OFFICER')}", "Access-Reason": "COMPLAINT"}
     held = await world_.clients["referral"].post(f"/v1/people/{child}/hold?kind=COMPLAINT", headers=headers)
     assert held.status_code == 200, held.text
     path = f"/v1/evidence/homes/{data_rights_id('referral', child)}"

@@ -17,16 +17,8 @@ from shared.api.access_log import AccessLog
 from shared.domain.messages import Actor
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.runtime import provision
-from shared.runtime.privileges import (
-    RoleKind,
-    role_name,
-)
-from shared.runtime.provision import (
-    KEYRING_DATABASE,
-    ProvisionFailed,
-    provision_databases,
-    service_database,
-)
+from shared.runtime.privileges import RoleKind, role_name
+from shared.runtime.provision import KEYRING_DATABASE, ProvisionFailed, provision_databases, service_database
 from shared.servers.database import database_dsn
 from shared.servers.settings import NoPassword, Settings
 from tests.hostile.databases import Databases

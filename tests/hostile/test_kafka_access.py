@@ -27,15 +27,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import JoinGroupRequest
-from aiokafka.protocol.types import (
-    Array,
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    Schema,
-    String,
-)
+from aiokafka.protocol.types import Array, Int8, Int16, Int32, Int64, Schema, String
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as OtherError
 

@@ -19,15 +19,7 @@ from tests.received_referral import received_referral
 
 settings, partnership, pytestmark = world.settings, world.one_partnership, world.ONE_LOOP
 
-CLASSES: Final = (
-    "IDENTITY",
-    "CONTACT",
-    "VICTIM_CONTACT",
-    "CHARACTERISTICS",
-    "NARRATIVE",
-    "VICTIM_VIEW",
-    "REASONS",
-)
+CLASSES: Final = ("IDENTITY", "CONTACT", "VICTIM_CONTACT", "CHARACTERISTICS", "NARRATIVE", "VICTIM_VIEW", "REASONS")
 IDENTITY, VICTIM_CONTACT = "IDENTITY", "VICTIM_CONTACT"
 PRESENT: Final = {
     "referral": frozenset(CLASSES) - {"VICTIM_VIEW"},
@@ -63,13 +55,7 @@ async def tell(partnership: Partnership) -> Told:
     officer = "SAFE_SCHOOLS_OFFICER"
     for body in (
         received_referral(told.case, world.WHEN, setting="ONLINE", narrative=said("NARRATIVE")),
-        {
-            "type": "LinkPerson",
-            "person_id": str(suspect),
-            "role": "HARMER",
-            "category": "SUSPECT",
-            "details": details,
-        },
+        {"type": "LinkPerson", "person_id": str(suspect), "role": "HARMER", "category": "SUSPECT", "details": details},
         {
             "type": "LinkPerson",
             "person_id": str(victim),
@@ -160,9 +146,7 @@ async def test_a_role_reads_the_same_classes_at_every_door(
         assert classes_in((await read(partnership, "reporting", path, token, reason)).text) == frozenset(), path
     headers = {"Authorization": f"Bearer {token}"} | ({} if reason is None else {"Access-Reason": reason})
     names = await partnership.clients["reporting"].post(
-        "/v1/names",
-        json={"records": [f"referral/{told.referral}", f"disposal/{told.disposal}"]},
-        headers=headers,
+        "/v1/names", json={"records": [f"referral/{told.referral}", f"disposal/{told.disposal}"]}, headers=headers
     )
     sees = {IDENTITY} & (opens["referral"] | opens["disposal"])
     assert classes_in(names.text) == (sees if role != "MESSENGER" else frozenset()), names.text

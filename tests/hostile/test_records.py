@@ -93,9 +93,7 @@ async def test_hostile_records_stop_nothing(attacked: Scene) -> None:
     await attacked.alarmed("foreign_record")
     quarantined = {one.stream for one in await quarantined_streams(attacked.pool)}
     assert quarantined >= {f"?/{attacked.publisher.topic}/{partition}/{offset}" for partition, offset in places}
-    stored = await attacked.pool.fetch(
-        'select body from quarantine where partition = 3 order by "offset"',
-    )
+    stored = await attacked.pool.fetch('select body from quarantine where partition = 3 order by "offset"')
     assert [row["body"] for row in stored] == [record.body or b"" for record in HOSTILE.values()]
 
 

@@ -14,22 +14,12 @@ import asyncpg
 import pytest
 
 from shared.domain.envelope import next_hash
-from shared.event_store import (
-    Appended,
-    AppendRequest,
-    EventToAppend,
-    NotAnEvent,
-)
+from shared.event_store import Appended, AppendRequest, EventToAppend, NotAnEvent
 from shared.event_store.postgres import PostgresEventStore
 from shared.runtime.privileges import RoleKind, role_name
 from shared.servers import database as connections
 from tests.hostile.databases import Databases
-from tests.integration.event_store.streams import (
-    EventTail,
-    Stream,
-    event_tail,
-    note_of,
-)
+from tests.integration.event_store.streams import EventTail, Stream, event_tail, note_of
 
 
 @pytest.fixture(params=[RoleKind.API, RoleKind.WORKER])
@@ -103,9 +93,7 @@ RUBBISH: Final[dict[str, Callable[[AppendRequest], AppendRequest]]] = {
     "more than a broker takes": with_field("data", {"note": "x" * 950_000}),
     "no actor": without_field("actor"),
     "a type of another service": lambda append: altered(
-        append,
-        type="ooc.others.Noted.v1",
-        body=append.events[-1].body.replace(b"ooc.tests.", b"ooc.others."),
+        append, type="ooc.others.Noted.v1", body=append.events[-1].body.replace(b"ooc.tests.", b"ooc.others.")
     ),
     "a type that closes its own text": lambda append: altered(
         append,

@@ -27,12 +27,7 @@ from shared.domain.corrections import WrongType, _Field, _parse_value
 from shared.domain.decider import with_value_at
 from shared.domain.execution import CommandRequest, Decision, execute
 from shared.domain.messages import Actor, Command, FreeText
-from shared.domain.sealing import (
-    DataKey,
-    DecryptionContext,
-    Sealed,
-    seal,
-)
+from shared.domain.sealing import DataKey, DecryptionContext, Sealed, seal
 from shared.domain.service import Service
 from tests.as_one_test import as_one_test
 from tests.policy_books import with_entry

@@ -104,10 +104,7 @@ async def test_two_witnesses_show_a_split_view(office: Office, owner: Connection
     keys = office.public_keys(EVENTS)
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-    async with (
-        running_witness(tmp_path / "one", keys) as one,
-        running_witness(tmp_path / "other", keys) as other,
-    ):
+    async with running_witness(tmp_path / "one", keys) as one, running_witness(tmp_path / "other", keys) as other:
         shown: list[str] = []
         for witness in (one, other):
             await office.write(3)

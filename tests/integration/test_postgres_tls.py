@@ -68,9 +68,7 @@ async def owner(port: int, tmp_path: Path, authority: Authority) -> Settings:
         (passwords / role).write_text(PASSWORD, encoding="ascii")
     there = address(port, authority)
     settings = Settings(
-        database_url=there,
-        admin_database_url=there.replace("//", "//postgres@", 1),
-        database_passwords=passwords,
+        database_url=there, admin_database_url=there.replace("//", "//postgres@", 1), database_passwords=passwords
     )
 
     async def answers() -> bool:

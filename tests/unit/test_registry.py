@@ -10,13 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.system.registry import (
-    DECIDING,
-    FOLLOWERS,
-    SERVICES,
-    RegisteredService,
-    databases_without_events,
-)
+from services.system.registry import DECIDING, FOLLOWERS, SERVICES, RegisteredService, databases_without_events
 from services.trade.vocabulary import Role
 
 ROOT = Path(__file__).parents[2]

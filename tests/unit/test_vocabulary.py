@@ -21,13 +21,7 @@ EVENING = datetime(2026, 6, 30, 23, 30, tzinfo=UTC)
 
 def linking(born: str) -> dict[str, Any]:
     person = {"name": "Leo Hart", "date_of_birth": born}
-    return {
-        "type": "LinkPerson",
-        "person_id": str(uuid4()),
-        "role": "HARMER",
-        "category": "SUSPECT",
-        "details": person,
-    }
+    return {"type": "LinkPerson", "person_id": str(uuid4()), "role": "HARMER", "category": "SUSPECT", "details": person}
 
 
 def correcting(command: str, value: Any, field: str = "details.date_of_birth") -> dict[str, Any]:

@@ -66,7 +66,7 @@ def lock_data_dir(var: Path) -> Iterator[None]:
             holder = lock.read().strip() or "unknown"
             raise CannotStart(
                 f"A local system is already running on {var} (process {holder}).\n"
-                f"Use it (`ooc status`), stop it (`kill {holder}`), or run another: OOC_VAR=var2 OOC_PORT_BASE=9100 make run.",
+                f"Use it (`ooc status`), stop it (`kill {holder}`), or run another: OOC_VAR=var2 OOC_PORT_BASE=9100 make run."
             ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")

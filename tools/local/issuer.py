@@ -138,7 +138,7 @@ def app(*, issuer: str, audience: str, key: ECKey, browser: str | None = None) -
             Route("/token", token, methods=["POST"]),
             Route("/authorize", authorize, methods=["GET", "POST"]),
             Route("/sign-out", sign_out),
-        ],
+        ]
     )
 
 
@@ -162,7 +162,7 @@ def main() -> None:
     if os.environ.get("OOC_MODE") != "local":
         sys.exit(
             "This issuer signs a token for anyone who asks, so it runs in local mode only (OOC_MODE=local).\n"
-            "Elsewhere, point OOC_ISSUER at your identity provider.",
+            "Elsewhere, point OOC_ISSUER at your identity provider."
         )
     import uvicorn  # noqa: PLC0415 - not before the refusal
 

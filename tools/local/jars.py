@@ -81,7 +81,7 @@ def kafka_jars() -> list[Path]:
                     *(f"  {path}" for path in wrong),
                     "Remove them and start again, and they are fetched anew. If they come out wrong twice, do not run them: report it.",
                 ]
-            ),
+            )
         )
     return list(paths.values())
 

@@ -125,6 +125,6 @@ async def _leave_no_stale_lock(data: Path) -> None:
         if time.monotonic() > until:
             raise CannotStart(
                 f"Another PostgreSQL (process {server.pid}) uses {data}.\n"
-                f"Stop it (`kill -INT {server.pid}`) and start again.",
+                f"Stop it (`kill -INT {server.pid}`) and start again."
             )
         await asyncio.sleep(0.1)

@@ -77,10 +77,7 @@ def _event_message(service: Service[Any], name: str, schema: Json) -> Json:
         "title": schema["title"],
         "description": schema["description"],
         "headers": {"$ref": "#/components/schemas/EventHeaders"},
-        "payload": {
-            "schemaFormat": SCHEMA_FORMAT,
-            "schema": {"$ref": f"{schemas_file(service)}#/$defs/{name}"},
-        },
+        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": {"$ref": f"{schemas_file(service)}#/$defs/{name}"}},
         "bindings": {"kafka": {"key": {"type": "string", "format": "uuid", "description": "The home of the stream."}}},
         "examples": [
             {"name": name.split(".")[2], "headers": _example_headers(sample), "payload": sample}

@@ -97,11 +97,7 @@ def _combinations(choices: Sequence[Sequence[Any]], *, pairs: bool) -> Iterator[
 
 
 def _choices(  # noqa: PLR0911 - one line for each kind
-    name: str,
-    annotation: Any,
-    here: Seen,
-    elsewhere: Seen,
-    after: datetime,
+    name: str, annotation: Any, here: Seen, elsewhere: Seen, after: datetime
 ) -> Sequence[Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:

@@ -181,15 +181,7 @@ async def swimlane_page(request: Request, session: Session) -> Response:
     events = await all_events(console_of(request).apis, session, id_, {}, clock)
     lanes, rows = lanes_of(events, clock)
     return render(
-        request,
-        "swimlane.html",
-        session,
-        id=id_,
-        clock=clock,
-        clocks=CLOCKS,
-        lanes=lanes,
-        rows=rows,
-        total=len(events),
+        request, "swimlane.html", session, id=id_, clock=clock, clocks=CLOCKS, lanes=lanes, rows=rows, total=len(events)
     )
 
 

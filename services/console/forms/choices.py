@@ -145,10 +145,7 @@ def _without_contact(records: Sequence[Record]) -> set[str]:
 
 
 def officers_in(
-    session: Session,
-    events: Sequence[Mapping[str, Any]],
-    officers: Sequence[Officer],
-    roles: Collection[str] = WORKERS,
+    session: Session, events: Sequence[Mapping[str, Any]], officers: Sequence[Officer], roles: Collection[str] = WORKERS
 ) -> list[Option]:
     """List the officers in some roles who may be meant in a case, each once: the person, by name, then who is not named.
 

@@ -191,10 +191,7 @@ def _words(name: str) -> str:
 async def _names_of_ids(apis: Apis, session: Session, case: Case) -> dict[str, str]:
     """Return the words for the ids of a case: its people by name, if the person may know them, and its conditions."""
     records = await read_all(apis, session, case, {}, guidance=False)
-    return {
-        **called(all_people(records)),
-        **{id_: text for record in records for id_, text in record.names.items()},
-    }
+    return {**called(all_people(records)), **{id_: text for record in records for id_, text in record.names.items()}}
 
 
 def moment_of(text: str | None) -> datetime | None:

@@ -90,13 +90,7 @@ async def my_day(request: Request, session: Session) -> Response:
         part_of(console.apis.get_projected(session, "/v1/sessions", {"from": today(), "to": today()})),
         part_of(
             console.apis.get_projected(
-                session,
-                "/v1/cases",
-                {
-                    "changed_since": since.isoformat(),
-                    "sort": "changed",
-                    "officer": officer,
-                },
+                session, "/v1/cases", {"changed_since": since.isoformat(), "sort": "changed", "officer": officer}
             )
         ),
         console.drafts.list(session.person),

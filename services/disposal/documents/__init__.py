@@ -26,9 +26,7 @@ from services.trade.vocabulary import Role
 from shared.domain.documents import Document
 
 FOLDER: Final = Path(__file__).parent
-OFFICERS: Final = frozenset(
-    {Role.POLICE_DECISION_MAKER.value, Role.SUPERVISOR.value, Role.YJS_CASE_MANAGER.value},
-)
+OFFICERS: Final = frozenset({Role.POLICE_DECISION_MAKER.value, Role.SUPERVISOR.value, Role.YJS_CASE_MANAGER.value})
 MONITORS: Final = OFFICERS | {Role.SAFE_SCHOOLS_OFFICER.value}
 """Those who record attendance also write to the child who did not come."""
 

@@ -89,10 +89,7 @@ def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
     if state.admission is None or not state.admission.facts_accepted:
         return NO_ADMISSION
     prior = state.prior
-    values = {
-        **_fields_of_every_caution(state),
-        "cautioned_before": prior is not None and prior.yc + prior.ycc > 0,
-    }
+    values = {**_fields_of_every_caution(state), "cautioned_before": prior is not None and prior.yc + prior.ycc > 0}
     return DocumentData(values, _settled(facts) if state.issue is None else max(_settled(facts), state.issue.at))
 
 

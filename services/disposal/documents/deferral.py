@@ -15,11 +15,7 @@ def deferral_plan(state: DisposalState, facts: Sequence[Fact]) -> DocumentData |
     if deferral is None:
         return NotAvailable("No prosecution is deferred in this case: agree the plan before printing it (DP3).")
     steps = [
-        {
-            "kind": step.terms.kind.value,
-            "text": personal_value(step.terms.text),
-            "due": step.terms.due.isoformat(),
-        }
+        {"kind": step.terms.kind.value, "text": personal_value(step.terms.text), "due": step.terms.due.isoformat()}
         for step in deferral.steps.values()
     ]
     values = {

@@ -33,11 +33,7 @@ def duties(state: DisposalState, policy_on: PolicyOn) -> Sequence[Duty]:
         PROSECUTION_TIME_LIMIT: the case is opened for a summary offence; `prosecution_limit_months` after the offence, its knowledge or its report, and within `prosecution_longest_months` of the offence; the child is charged or proceedings are instituted; the case ends otherwise.
         DISPOSAL_REVIEW: a correction shows that the disposal would not have been lawful; `disposal_review_days`; a correction after which it would have been lawful, or breaks other rules.
     """
-    after_a_caution = (
-        *_assessment(state, policy_on),
-        *_programme(state, policy_on),
-        *_yot_referral(state, policy_on),
-    )
+    after_a_caution = (*_assessment(state, policy_on), *_programme(state, policy_on), *_yot_referral(state, policy_on))
     of_the_case = (
         *_attendance_recorded(state, policy_on),
         *_absence_reason(state, policy_on),

@@ -102,12 +102,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 POLICE,
                 once(lambda state: state.evidence is not None),
             ),
-            Step(
-                "Score the gravity",
-                (commands.ScoreGravity,),
-                POLICE,
-                once(lambda state: state.gravity is not None),
-            ),
+            Step("Score the gravity", (commands.ScoreGravity,), POLICE, once(lambda state: state.gravity is not None)),
             Step(
                 "Assess the child",
                 (commands.RequestAssessment, commands.CompleteAssessment),
@@ -204,10 +199,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 duty="DEFERRAL_RECONSIDERED",
             ),
             Step(
-                "Review it after a missed step",
-                (commands.RecordDeferralReview,),
-                POLICE,
-                duty="DEFERRAL_STEP_MISSED",
+                "Review it after a missed step", (commands.RecordDeferralReview,), POLICE, duty="DEFERRAL_STEP_MISSED"
             ),
             Step(
                 "Complete the deferral",
@@ -242,13 +234,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
         "Follow the conditions",
         lambda state: state.stage in UNDER_WAY,
         (
-            Step(
-                "Book a session",
-                (commands.BookConditionSession,),
-                LEADS,
-                _sessions_to_book,
-                duty="CONDITION",
-            ),
+            Step("Book a session", (commands.BookConditionSession,), LEADS, _sessions_to_book, duty="CONDITION"),
             Step(
                 "Record who came",
                 (commands.RecordConditionAttendance,),
@@ -363,11 +349,6 @@ PURPOSES: Final[Purposes] = {
         commands.VaryConditions,
     ),
     "Ending it": (commands.EndDeferral,),
-    "Take back": (
-        commands.WithdrawCase,
-        commands.ReclassifyOffence,
-        commands.EndDiversion,
-        commands.AnnulDisposal,
-    ),
+    "Take back": (commands.WithdrawCase, commands.ReclassifyOffence, commands.EndDiversion, commands.AnnulDisposal),
 }
 """Where the other commands stand."""

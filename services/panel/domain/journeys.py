@@ -46,8 +46,5 @@ JOURNEYS: Final[tuple[Journey[Sitting], ...]] = (
 )
 """In the words of those who do it."""
 
-PURPOSES: Final[Purposes] = {
-    "About the agenda": (commands.RemoveFromAgenda,),
-    "Ending it": (commands.CancelSitting,),
-}
+PURPOSES: Final[Purposes] = {"About the agenda": (commands.RemoveFromAgenda,), "Ending it": (commands.CancelSitting,)}
 """Where the other commands stand."""

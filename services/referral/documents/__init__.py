@@ -20,9 +20,7 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
     "closing-letter": Document(
         Path(__file__).parent,
         closing_letter,
-        frozenset(
-            {Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value, Role.SUPERVISOR.value},
-        ),
+        frozenset({Role.SAFE_SCHOOLS_OFFICER.value, Role.INTERNET_SAFETY_OFFICER.value, Role.SUPERVISOR.value}),
         layout=2,
         sender=POLICE,
     ),

@@ -128,12 +128,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 ),
             ),
             FIRST_CONTACT,
-            Step(
-                "Give advice",
-                (commands.GiveAdvice,),
-                OFFICER,
-                once(lambda state: bool(state.advice)),
-            ),
+            Step("Give advice", (commands.GiveAdvice,), OFFICER, once(lambda state: bool(state.advice))),
             Step(
                 "Assign the outcome of the crime",
                 (commands.AssignCrimeOutcome,),
@@ -256,10 +251,7 @@ PURPOSES: Final[Purposes] = {
     "About the child": (commands.RaiseAlert, commands.EndAlert, commands.LinkPerson, commands.ComparePerson),
     "What is said of our work": (commands.RecordFeedback, commands.AnswerFeedback),
     "Messages": (commands.WriteToPerson, commands.RecordPreferences),
-    "About safety": (
-        commands.RaiseSafeguardingConcern,
-        commands.OverrideSafeguardingHold,
-    ),
+    "About safety": (commands.RaiseSafeguardingConcern, commands.OverrideSafeguardingHold),
     "About the crime": (commands.RecordCrime, commands.AttachDocument),
 }
 """Where the other commands stand."""

@@ -71,11 +71,7 @@ def _tables(new: Published, published: Iterable[Published]) -> Iterator[tuple[Pu
 
 
 def _telling(
-    rows: Sequence[Counted],
-    whole: Published,
-    parts: tuple[Published, ...],
-    groups: Collection[str],
-    fewest: int,
+    rows: Sequence[Counted], whole: Published, parts: tuple[Published, ...], groups: Collection[str], fewest: int
 ) -> list[str]:
     """Return the groups to hide so that no difference of a whole and its parts counts few children; empty: none."""
     left = {

@@ -42,11 +42,7 @@ def select_entrants(dataset: Dataset, period: Period) -> list[DisposalSummary]:
 def aggregate(rows: Sequence[DisposalSummary], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """Count the cautions and those of each quarter; apart from them, those of which nothing is known before."""
     entrants = [row for row in rows if row.prior_cautions is not None]
-    return {
-        "count": len(entrants),
-        "unknown": len(rows) - len(entrants),
-        "by_quarter": count_by_quarter(entrants),
-    }
+    return {"count": len(entrants), "unknown": len(rows) - len(entrants), "by_quarter": count_by_quarter(entrants)}
 
 
 def count_by_quarter(rows: Sequence[DisposalSummary]) -> dict[str, int]:

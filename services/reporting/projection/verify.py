@@ -110,11 +110,7 @@ async def _compared(connection: Connection, service: str, streams: Sequence[UUID
 
 
 def _of_stream(
-    stream: Stream,
-    history: Sequence[Fact],
-    row: asyncpg.Record | None,
-    duties: Counter[tuple[Any, ...]],
-    known: Known,
+    stream: Stream, history: Sequence[Fact], row: asyncpg.Record | None, duties: Counter[tuple[Any, ...]], known: Known
 ) -> Iterator[str]:
     """Yield the differences between one stream's rows and its facts; events of the kernel have no row."""
     fault = _fault(stream, history)

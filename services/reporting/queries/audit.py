@@ -65,12 +65,7 @@ def add_audit(app: FastAPI) -> None:
     add_retention(app)
     add_forgotten(app)
 
-    @app.get(
-        "/v1/people/{person_id}",
-        tags=["evidence"],
-        response_model=PersonRecords,
-        **declared(_PERSON, 404),
-    )
+    @app.get("/v1/people/{person_id}", tags=["evidence"], response_model=PersonRecords, **declared(_PERSON, 404))
     async def person(request: Request, actor: Caller, person_id: str) -> JSONResponse:
         """List the records of every service that name a person by their id, oldest first. It holds nobody's name."""
         at: ApiDependencies = request.app.state.deps

@@ -84,12 +84,7 @@ async def records_of_case(
 
 
 async def case(
-    pool: Pool,
-    reader: Reader,
-    case_id: UUID,
-    *,
-    as_of: datetime | None = None,
-    known_at: datetime | None = None,
+    pool: Pool, reader: Reader, case_id: UUID, *, as_of: datetime | None = None, known_at: datetime | None = None
 ) -> dict[str, Any] | Denial | None:
     """Return the projected case with its streams by collection and its duties; None if nothing was known of it.
 

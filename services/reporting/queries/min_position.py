@@ -62,7 +62,5 @@ async def wait_for(pool: Pool, wanted: Mapping[str, int]) -> str | None:
 
 def not_yet(late: str) -> JSONResponse:
     return problem_response(
-        "not-yet",
-        "Not yet",
-        f"{late} has not been projected: ask again, at most for {PATIENCE_SECONDS:g} seconds.",
+        "not-yet", "Not yet", f"{late} has not been projected: ask again, at most for {PATIENCE_SECONDS:g} seconds."
     )

@@ -154,10 +154,7 @@ def add_retention(app: FastAPI) -> None:
         return JSONResponse({"due_by": day.isoformat(), "total": len(people), "people": first_people})
 
     @app.get(
-        "/v1/retention/end",
-        tags=["evidence"],
-        response_model=RetentionEnd,
-        **declared((PERSON, RECORD, ACCESS_REASON)),
+        "/v1/retention/end", tags=["evidence"], response_model=RetentionEnd, **declared((PERSON, RECORD, ACCESS_REASON))
     )
     async def retention_end(request: Request, actor: Caller) -> JSONResponse:
         """Say when the retention of the records that name a person ends, as it stands today. It holds nobody's name."""

@@ -120,12 +120,7 @@ def add_victims(app: FastAPI) -> None:
 
 
 async def list_victims(
-    pool: Pool,
-    reader: Reader,
-    *,
-    page: int,
-    person: UUID | None,
-    case: UUID | None,
+    pool: Pool, reader: Reader, *, page: int, person: UUID | None, case: UUID | None
 ) -> dict[str, Any]:
     """List one page of victims, as far as the owning services would show them to the reader."""
     today = local_day(datetime.now(UTC))

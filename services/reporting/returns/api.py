@@ -159,12 +159,7 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
             return key_reused_response("return")
         return JSONResponse(_line(stored), 201)
 
-    @app.get(
-        "/v1/returns",
-        tags=["returns"],
-        response_model=ReturnList,
-        **declared((PAGE, ACCESS_REASON)),
-    )
+    @app.get("/v1/returns", tags=["returns"], response_model=ReturnList, **declared((PAGE, ACCESS_REASON)))
     async def all_returns(request: Request, actor: Caller) -> JSONResponse:
         """List the frozen returns, the latest first."""
         at: Dependencies = request.app.state.deps

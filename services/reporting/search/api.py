@@ -335,9 +335,4 @@ def _searchable(reader: Reader, names: Personal) -> frozenset[str]:
 def _record(stream: Stream, found: Mapping[SearchKind, Found]) -> dict[str, Any]:
     matched = [kind for kind in found if stream in found[kind]]
     persons = {person for kind in matched for person in found[kind][stream]}
-    return {
-        "service": stream[0],
-        "id": str(stream[1]),
-        "matched": matched,
-        "person_ids": sorted(map(str, persons)),
-    }
+    return {"service": stream[0], "id": str(stream[1]), "matched": matched, "person_ids": sorted(map(str, persons))}

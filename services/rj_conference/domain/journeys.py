@@ -121,7 +121,5 @@ JOURNEYS: Final[tuple[Journey[Conference], ...]] = (
 )
 """In the words of those who do it."""
 
-PURPOSES: Final[Purposes] = {
-    "About who takes part": (commands.WithdrawConsent, commands.ConvertToIndirect),
-}
+PURPOSES: Final[Purposes] = {"About who takes part": (commands.WithdrawConsent, commands.ConvertToIndirect)}
 """Where the other commands stand."""

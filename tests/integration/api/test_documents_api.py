@@ -42,9 +42,7 @@ async def tell(api: Client, stream: UUID, *steps: tuple[str, str, dict[str, Any]
     for role, day, body in steps:
         headers = {"Authorization": f"Bearer {await api.token(role)}", "Idempotency-Key": str(uuid4())}
         answer = await api.http.post(
-            f"/v1/disposals/{stream}/commands",
-            headers=headers,
-            json={"occurred_at": f"{day}T10:00:00+00:00", **body},
+            f"/v1/disposals/{stream}/commands", headers=headers, json={"occurred_at": f"{day}T10:00:00+00:00", **body}
         )
         assert answer.status_code == 201, answer.text
 

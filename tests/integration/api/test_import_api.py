@@ -184,10 +184,7 @@ async def test_a_dry_run_judges_the_whole_row_and_writes_nothing(importer: Impor
     (rule,) = bad["commands"][-1]["rules"]
     assert (rule["id"], bool(rule["source"])) == ("S1", True)
     assert await rows_of(settings, "referral") == before
-    assert await logged(settings, stream) == [
-        ("DRY_RUN_IMPORT", "GIVEN", []),
-        ("DRY_RUN_IMPORT", "REFUSED", ["S1"]),
-    ]
+    assert await logged(settings, stream) == [("DRY_RUN_IMPORT", "GIVEN", []), ("DRY_RUN_IMPORT", "REFUSED", ["S1"])]
 
 
 async def test_a_dry_run_goes_on_from_what_is_recorded(importer: Importer, settings: Settings) -> None:
@@ -251,10 +248,7 @@ async def test_supervisors_alone_import(importer: Importer, settings: Settings, 
     for dry_run in (True, False):
         answer = await importer.send(stream, ROW, role=role, dry_run=dry_run)
         assert (answer.status_code, "it is for SUPERVISOR" in answer.text) == (403, True)
-    assert await logged(settings, stream) == [
-        ("DRY_RUN_IMPORT", "FORBIDDEN", ["T2"]),
-        ("IMPORT", "FORBIDDEN", ["T2"]),
-    ]
+    assert await logged(settings, stream) == [("DRY_RUN_IMPORT", "FORBIDDEN", ["T2"]), ("IMPORT", "FORBIDDEN", ["T2"])]
 
 
 async def test_an_import_has_no_command_of_reactions(importer: Importer) -> None:

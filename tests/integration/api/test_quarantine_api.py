@@ -317,10 +317,7 @@ async def test_an_api_says_at_its_start_what_stands_and_which_page_says_what_to_
             pass
     (line,) = [one for one in logs if one.get("consumer") == consumer.name]
     assert (line["event"], line["log_level"], line["process"]) == ("alarm_stands", "critical", "education-api")
-    assert (line["alarm"], line["runbook"]) == (
-        "lost_tail",
-        "docs/how-to/runbook/lost_tail.md",
-    )
+    assert (line["alarm"], line["runbook"]) == ("lost_tail", "docs/how-to/runbook/lost_tail.md")
 
 
 async def test_an_alarm_of_another_version_is_shown_with_the_runbook_s_index(api: Client, consumer: Consumer) -> None:

@@ -179,8 +179,7 @@ def test_an_attendance(
     starts = datetime.now(UTC).replace(second=0, microsecond=0)  # the register has minutes
     story = tmp_path / "attendance.yaml"
     story.write_text(
-        ATTENDED.format(before=(starts - timedelta(minutes=2)).isoformat(), starts=starts.isoformat()),
-        encoding="utf-8",
+        ATTENDED.format(before=(starts - timedelta(minutes=2)).isoformat(), starts=starts.isoformat()), encoding="utf-8"
     )
     with client_of(system["var"]) as client:
         run = Run(read_scenario(story), Http(client))

@@ -19,13 +19,7 @@ from shared.messaging.consumer.decisions import (
 from shared.messaging.consumer.quarantine import gaps, quarantined_streams, retry_requested
 from tests.integration.consumers.conftest import Pool
 from tests.integration.consumers.publishing import Author
-from tests.integration.consumers.test_process_batch import (
-    NAME,
-    TOPIC,
-    arriving,
-    effects,
-    process,
-)
+from tests.integration.consumers.test_process_batch import NAME, TOPIC, arriving, effects, process
 from tests.integration.consumers.worker import write_down
 
 BY: Any = {"actor": "officer 7", "reason": "agreed with the owner of the data"}

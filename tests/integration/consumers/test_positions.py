@@ -15,12 +15,7 @@ from shared.messaging.consumer import handling, positions
 from shared.messaging.consumer.alarms import alarms, raise_alarm
 from shared.messaging.consumer.consumed_event import decode
 from shared.messaging.consumer.position_record import HighWaterMark, Ignored, end_offsets
-from shared.messaging.projection_consumer import (
-    has_reached,
-    note_positions,
-    progress,
-    reconcile,
-)
+from shared.messaging.projection_consumer import has_reached, note_positions, progress, reconcile
 from shared.runtime.provision import events_topic, position_topic, topics
 from shared.servers.kafka import administering
 from tests.integration.consumers.batches import process_batch

@@ -28,12 +28,7 @@ from shared.messaging.consumer.batch import BatchResult
 from shared.messaging.consumer.consumed_event import ConsumedEvent, decode
 from shared.messaging.consumer.quarantine import quarantined_streams
 from shared.messaging.faust_consumer import reactor
-from shared.messaging.reactions import (
-    ReactionRunner,
-    parked_reactions,
-    parked_summary,
-    system_actor,
-)
+from shared.messaging.reactions import ReactionRunner, parked_reactions, parked_summary, system_actor
 from shared.messaging.waits import StandingWait, closed_wait, standing_waits, waits_for
 from shared.privacy.keyring import MemoryKeyring
 from shared.runtime.privileges import RoleKind, role_name
@@ -456,11 +451,7 @@ async def test_a_reaction_that_has_waited_for_long_is_an_alarm_until_it_is_done(
     await reacting_desk.pool.execute("update parked set parked_at = parked_at - interval '2 days'")
     await reacting.report_parked(reacting_desk.pool)
     (alarm,) = await alarms(reacting_desk.pool)
-    assert (alarm.name, alarm.place, alarm.detail) == (
-        "parked_long",
-        "desk",
-        "1 reactions wait, the oldest for 2 days",
-    )
+    assert (alarm.name, alarm.place, alarm.detail) == ("parked_long", "desk", "1 reactions wait, the oldest for 2 days")
     await reacting_desk.pool.execute("delete from parked")
     await reacting.report_parked(reacting_desk.pool)
     assert await alarms(reacting_desk.pool) == []

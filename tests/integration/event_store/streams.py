@@ -10,12 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from shared.domain.envelope import GENESIS, next_hash
-from shared.event_store import (
-    Appended,
-    AppendRequest,
-    EventStore,
-    EventToAppend,
-)
+from shared.event_store import Appended, AppendRequest, EventStore, EventToAppend
 from shared.runtime.privileges import RoleKind, role_name
 from shared.servers.database import as_role
 
@@ -69,11 +64,7 @@ class Stream:
         return f"ooc.{self.service}.Noted.v1"
 
     def asks(
-        self,
-        *notes: bytes,
-        command_id: UUID | None = None,
-        takes: Sequence[str] = (),
-        releases: Sequence[str] = (),
+        self, *notes: bytes, command_id: UUID | None = None, takes: Sequence[str] = (), releases: Sequence[str] = ()
     ) -> AppendRequest:
         """Return an append of an event for each note, or rest, that follows from what the writer knows."""
         command_id = command_id or uuid4()
@@ -88,14 +79,7 @@ class Stream:
             events.append(EventToAppend(event_id, self.type, self.id, body, hash_))
         digest = hashlib.sha256(b"".join(notes)).digest()
         return AppendRequest(
-            command_id,
-            digest,
-            self.name,
-            self.version,
-            self.hash,
-            tuple(events),
-            tuple(takes),
-            tuple(releases),
+            command_id, digest, self.name, self.version, self.hash, tuple(events), tuple(takes), tuple(releases)
         )
 
     def _begin(self, event_id: UUID, version: int, command_id: UUID) -> bytes:

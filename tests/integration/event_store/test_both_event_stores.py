@@ -25,12 +25,7 @@ from shared.event_store import (
     StoredReceipt,
     WrongExpectedVersion,
 )
-from shared.event_store.log_hash import (
-    EMPTY_LOG,
-    kept_answer,
-    log_entry,
-    next_log_hash,
-)
+from shared.event_store.log_hash import EMPTY_LOG, kept_answer, log_entry, next_log_hash
 from shared.event_store.memory import MemoryEventStore
 from shared.event_store.postgres import _MARKS, PostgresEventStore
 from shared.messaging import linking

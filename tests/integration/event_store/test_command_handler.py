@@ -26,13 +26,7 @@ from shared.handling.command_handler import (
     StreamNotFound,
     VersionConflict,
 )
-from shared.privacy.keyring import (
-    KeyDestroyed,
-    Keyring,
-    KeyringUnavailable,
-    MemoryKeyring,
-    PostgresKeyring,
-)
+from shared.privacy.keyring import KeyDestroyed, Keyring, KeyringUnavailable, MemoryKeyring, PostgresKeyring
 from shared.servers import database as connections
 from shared.servers.database import as_role
 from tests.integration.event_store.streams import as_application

@@ -16,13 +16,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared.event_store import (
-    Appended,
-    AppendRequest,
-    AppendResult,
-    DuplicateCommand,
-    RecordedEvent,
-)
+from shared.event_store import Appended, AppendRequest, AppendResult, DuplicateCommand, RecordedEvent
 from shared.event_store.postgres import MAX_GROUP, PostgresEventStore
 from shared.servers import database as connections
 from tests.integration.event_store.streams import Stream, as_application, note_of

@@ -95,15 +95,7 @@ async def test_nobody_gives_themself_a_role(keycloak: Keycloak) -> None:
 
 
 @pytest.mark.parametrize(
-    "attributes",
-    [
-        {"role": "SYSTEM"},
-        {"role": []},
-        {"area": []},
-        {"conflicts": []},
-        {"conflicts": ["Leo"]},
-    ],
-    ids=str,
+    "attributes", [{"role": "SYSTEM"}, {"role": []}, {"area": []}, {"conflicts": []}, {"conflicts": ["Leo"]}], ids=str
 )
 async def test_an_administrator_is_told_what_makes_no_sense(keycloak: Keycloak, attributes: dict[str, Any]) -> None:
     """Keycloak refuses a person with SYSTEM, no role, no area or invalid conflicts."""

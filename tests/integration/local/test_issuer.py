@@ -84,8 +84,7 @@ async def test_a_changed_token_does_not_verify(issuer: httpx2.AsyncClient) -> No
 
 
 async def test_the_private_half_stays_in_a_file_that_its_owner_alone_can_read(
-    issuer: httpx2.AsyncClient,
-    tmp_path: Path,
+    issuer: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
     """The published key is the public half of the one in the file, which nobody else can read."""
     (key,) = (await issuer.get("/jwks")).json()["keys"]
@@ -105,10 +104,7 @@ async def test_the_private_half_stays_in_a_file_that_its_owner_alone_can_read(
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused_with_the_field(
-    issuer: httpx2.AsyncClient,
-    change: dict[str, str],
-    error: str,
-    names: str,
+    issuer: httpx2.AsyncClient, change: dict[str, str], error: str, names: str
 ) -> None:
     """A malformed request is answered as RFC 6749 says, naming the field."""
     answer = await issuer.post("/token", data={**FORM, **change})
@@ -201,11 +197,7 @@ async def test_a_code_gives_tokens_once_and_they_are_renewed(issuer: httpx2.Asyn
     assert (claims["role"], claims["sub"]) == ("SUPERVISOR", str(officer_id("SUPERVISOR", 1)))
     again = await issuer.post("/token", data=_redeeming(code))
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
-    renewal = {
-        "grant_type": "refresh_token",
-        "refresh_token": first.json()["refresh_token"],
-        "client_id": "ooc-people",
-    }
+    renewal = {"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"], "client_id": "ooc-people"}
     renewed = (await issuer.post("/token", data=renewal)).json()
     assert jwt.decode(renewed["access_token"], keys, algorithms=["ES256"]).claims["sub"] == claims["sub"]
 

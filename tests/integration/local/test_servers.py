@@ -66,10 +66,7 @@ async def write_message(bootstrap: str, text: str) -> None:
 
 async def messages(bootstrap: str, count: int) -> list[str]:
     consumer = AIOKafkaConsumer(
-        "kept",
-        bootstrap_servers=bootstrap,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
+        "kept", bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"
     )
     await consumer.start()
     try:

@@ -195,11 +195,7 @@ def records_of(kafka: Settings, topic: str, partitions: int = 12) -> list[Any]:
     """Every record of a topic, as anybody may read it: to the end that each partition has now."""
     consumer = Consumer(
         confluent_options(kafka.kafka_as(PARTNER))
-        | {
-            "group.id": "wessex_trust",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
+        | {"group.id": "wessex_trust", "isolation.level": "read_committed", "enable.partition.eof": True}
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
     records, ended = [], set[int]()

@@ -18,10 +18,7 @@ from tests.unit.documents.paper import printed
 from tests.unit.documents.test_documents import STORIES
 
 VERAPDF: Final = Program(
-    "org.verapdf.apps",
-    "greenfield-apps",
-    "1.28.2",
-    "687d4d8bcfec48c9f7e931cf78ed061f1eeccfba55d4cdc000ba9b4d8aa46ce6",
+    "org.verapdf.apps", "greenfield-apps", "1.28.2", "687d4d8bcfec48c9f7e931cf78ed061f1eeccfba55d4cdc000ba9b4d8aa46ce6"
 )
 """One jar of 9 MB with all that it needs; MPL 2.0 or GPL 3. It runs on the Java runtime of a wheel."""
 

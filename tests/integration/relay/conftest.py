@@ -21,13 +21,7 @@ from shared.runtime.privileges import RoleKind
 from shared.runtime.provision import checkpoints_topic, events_topic, position_topic, service_database, topics
 from shared.servers import database as connections
 from tests.copied_databases import databases
-from tests.integration.event_store.streams import (
-    SERVICE,
-    EventTail,
-    Stream,
-    as_application,
-    event_tail,
-)
+from tests.integration.event_store.streams import SERVICE, EventTail, Stream, as_application, event_tail
 from tests.integration.local.waiting import PATIENCE, eventually
 from tests.position_keys import KEYS, signers
 

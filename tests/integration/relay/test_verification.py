@@ -24,14 +24,7 @@ from shared.privacy.keyring import PostgresKeyring
 from shared.servers import database as connections
 from tests.corruption import spoil_page
 from tests.integration.event_store.streams import as_application, as_verifier
-from tests.integration.event_store.tallies import (
-    KEEPER,
-    SERVICE,
-    CloseTally,
-    Count,
-    opening,
-    request_for,
-)
+from tests.integration.event_store.tallies import KEEPER, SERVICE, CloseTally, Count, opening, request_for
 from tests.integration.keyring.rings import new_kek, ring_database
 from tests.integration.relay.conftest import RelayedService, committed
 

@@ -91,10 +91,7 @@ async def test_a_question_of_the_past_leaves_others_their_turn(
 
 @pytest.mark.parametrize("question", ["sheet", "workload", "kpi6", "return"])
 async def test_a_question_of_the_past_holds_few_histories_at_once(
-    pool: asyncpg.Pool[asyncpg.Record],
-    scenarios: RecordedScenarios,
-    monkeypatch: pytest.MonkeyPatch,
-    question: str,
+    pool: asyncpg.Pool[asyncpg.Record], scenarios: RecordedScenarios, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
     """Given many streams that changed since, when they are folded anew, then those that were folded are not kept in memory."""
     await project(pool, scenarios.facts, 500)

@@ -22,11 +22,7 @@ from shared.domain.messages import Event
 from shared.domain.permissions import STATE_AND_DUTIES, Permission
 from shared.domain.policy import PolicyBook
 from shared.domain.service import ReadModel
-from tests.integration.reporting.recorded_scenarios import (
-    project,
-    reader,
-    refold_differences,
-)
+from tests.integration.reporting.recorded_scenarios import project, reader, refold_differences
 from tests.unit.kernel.lamps import EVENTS, HOME, NOON, STREAM, Lamp, LampHung, LampLit, LampOut, decider, history
 
 DUE: Final = date(2026, 3, 9)

@@ -148,10 +148,7 @@ async def test_a_question_that_cannot_be_answered_is_malformed(
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (
-            "update frozen_return set answer = '{{}}', sha256 = sha256('{{}}') where id = '{id}'",
-            "give another|no line",
-        ),
+        ("update frozen_return set answer = '{{}}', sha256 = sha256('{{}}') where id = '{id}'", "give another|no line"),
         ("delete from frozen_return where id = '{id}'", "it is not kept"),
     ],
 )

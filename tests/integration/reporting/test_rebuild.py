@@ -34,12 +34,7 @@ from shared.servers.database import as_role, create_pool, database_dsn
 from tests.architecture.test_extending import MEASURE, copied, make, run_in
 from tests.copied_databases import databases
 from tests.integration.local.waiting import eventually
-from tests.integration.reporting.recorded_scenarios import (
-    RecordedScenarios,
-    play,
-    reader,
-    refold_differences,
-)
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, reader, refold_differences
 
 YEAR = (date(2025, 4, 1), date(2026, 12, 31))
 DAY = date(2026, 8, 31)
@@ -255,11 +250,7 @@ asyncio.run(rebuilt())
 
 @pytest.mark.slow
 async def test_a_field_that_a_summary_gains_is_filled_by_a_rebuild(
-    pool: asyncpg.Pool[asyncpg.Record],
-    target: str,
-    stores: Stores,
-    scenarios: RecordedScenarios,
-    tmp_path: Path,
+    pool: asyncpg.Pool[asyncpg.Record], target: str, stores: Stores, scenarios: RecordedScenarios, tmp_path: Path
 ) -> None:
     """Given tables from before, when a measure of a new field is added by the guide, then it counts what was recorded once they are rebuilt."""
     await stores.record(commands_of(scenarios))

@@ -16,13 +16,7 @@ from services.reporting.queries import waits
 from services.reporting.queries.waits import list_waits
 from shared.domain.envelope import GENESIS, Fact, next_hash
 from shared.domain.waiting import waiting_events
-from tests.integration.reporting.recorded_scenarios import (
-    RecordedScenarios,
-    play,
-    project,
-    reader,
-    refold_differences,
-)
+from tests.integration.reporting.recorded_scenarios import RecordedScenarios, play, project, reader, refold_differences
 
 Pool = asyncpg.Pool
 GOLDEN = Path(__file__).parents[2] / "unit" / "contract" / "golden" / "waiting.json"

@@ -292,8 +292,7 @@ def test_rows_without_an_answer_are_none() -> None:
     name = "rj_conference.RecordConferenceHeld"
     fields = drawn(name, present=3)
     body, _ = command_of(
-        fields,
-        {"present.1.person_id": [PERSON], "present.1.role": ["HARMER"], "present.1.attended": ["yes"]},
+        fields, {"present.1.person_id": [PERSON], "present.1.role": ["HARMER"], "present.1.attended": ["yes"]}
     )
     assert body["present"] == [{"person_id": PERSON, "role": "HARMER", "attended": True}]
 
@@ -424,12 +423,7 @@ def test_a_check_page_says_days_and_ids_in_words() -> None:
     }
     answers = {**day, "at.clock": ["15:20"], "person_id": [PERSON], "other_id": [PERSON]}
     words = {field.name: text for field, text in answers_in_words(fields, answers)}
-    assert words == {
-        "on": "3 July 2026",
-        "at": "3 July 2026 at 15:20",
-        "person_id": "Ida",
-        "other_id": "Another one",
-    }
+    assert words == {"on": "3 July 2026", "at": "3 July 2026 at 15:20", "person_id": "Ida", "other_id": "Another one"}
     assert [text for _, text in answers_in_words(fields[:1], {**day, "on.month": ["13"]})] == ["3 13 2026"]
 
 

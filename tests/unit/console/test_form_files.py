@@ -76,10 +76,7 @@ async def test_a_file_of_another_site_is_not_read(parts: list[tuple[str, bytes]]
 
 @pytest.mark.parametrize(
     ("parts", "session"),
-    [
-        ([OWN, *[(f'name="x{n}"', b"x" * (MAX_BODY // 2)) for n in range(3)]], SESSION),
-        ([OWN, FILE], None),
-    ],
+    [([OWN, *[(f'name="x{n}"', b"x" * (MAX_BODY // 2)) for n in range(3)]], SESSION), ([OWN, FILE], None)],
     ids=["texts", "nobody"],
 )
 async def test_no_more_is_read_than_a_form_may_have(parts: list[tuple[str, bytes]], session: Session | None) -> None:

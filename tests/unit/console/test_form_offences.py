@@ -14,11 +14,7 @@ from shared.api.command_schemas import standalone_schemas
 
 SCHEMA = standalone_schemas(service)["OpenDisposalCase"]
 LISTED: Final = read_partnership(EXAMPLE)[-1].offences
-TYPED: Final = {
-    "offence.date.day": ["6"],
-    "offence.date.month": ["9"],
-    "offence.date.year": ["2026"],
-}
+TYPED: Final = {"offence.date.day": ["6"], "offence.date.month": ["9"], "offence.date.year": ["2026"]}
 
 
 def code_problems(answers: dict[str, list[str]]) -> set[str]:
@@ -56,12 +52,7 @@ def test_title_trial_and_recordable_are_filled_in_and_follow_another_choice() ->
     assert answers["offence.category"] == ["OTHER"]
     unknown = {**TYPED, CODE: ["XX1"]}
     assert not fill_in(unknown, LISTED)
-    assert code_problems(unknown) == {
-        "offence.title",
-        "offence.trial_mode",
-        "offence.recordable",
-        "offence.category",
-    }
+    assert code_problems(unknown) == {"offence.title", "offence.trial_mode", "offence.recordable", "offence.category"}
 
 
 def test_several_offences_with_the_words_are_offered() -> None:

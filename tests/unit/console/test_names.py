@@ -23,11 +23,7 @@ def test_siblings_are_both_the_children_of_a_record() -> None:
 def test_a_session_is_booked_for_each_sibling() -> None:
     """Given a referral of two, then a place is offered for each by name."""
     people = {who.id: {"name": who.name} for who in (SIAN, LLYR)}
-    state = {
-        "state": "TRIAGED",
-        "people": {who.id: who.part for who in (SIAN, LLYR)},
-        "details": {"people": people},
-    }
+    state = {"state": "TRIAGED", "people": {who.id: who.part for who in (SIAN, LLYR)}, "details": {"people": people}}
     offered = list(bookings(Record("referrals", "r1", Part(state), Part(), {})))
     assert offered == [
         ("for this referral, Llŷr Prys", {"person_id": "p2"}),

@@ -25,8 +25,7 @@ def request_for(query: str) -> Request:
 
 
 @pytest.mark.parametrize(
-    ("left", "words"),
-    [(7, "falling further behind, by 3"), (1, "catching up, by 3"), (4, "unchanged")],
+    ("left", "words"), [(7, "falling further behind, by 3"), (1, "catching up, by 3"), (4, "unchanged")]
 )
 def test_a_lag_has_a_trend_since_thelook_before(left: int, words: str) -> None:
     """Given a lag at two looks, when they are compared, then it says by how much it grows or shrinks; after one look nothing."""

@@ -36,9 +36,7 @@ def event(number: int) -> dict[str, Any]:
 
 TILES: dict[TileId, bytes] = {}
 append_leaves(
-    TILES,
-    0,
-    [hash_leaf(log_entry(n, BEGIN + timedelta(seconds=n), bytes([n] * 32))) for n in range(1, SIZE + 1)],
+    TILES, 0, [hash_leaf(log_entry(n, BEGIN + timedelta(seconds=n), bytes([n] * 32))) for n in range(1, SIZE + 1)]
 )
 TEXT = Checkpoint(ORIGIN, SIZE, root_hash(TILES, SIZE)).text
 NOTE = write_note(TEXT, [LOG.sign(TEXT), WITNESS.cosign(TEXT, SEEN)])
@@ -101,12 +99,7 @@ def test_a_checkpoint_says_who_has_signed_it_and_when() -> None:
 
 @pytest.mark.parametrize(
     ("note", "keys"),
-    [
-        (NOTE, [str(WITNESS.key)]),
-        (NOTE.replace("\n7\n", "\n8\n"), KEYS),
-        ("no note", KEYS),
-        (NOTE, ["no key"]),
-    ],
+    [(NOTE, [str(WITNESS.key)]), (NOTE.replace("\n7\n", "\n8\n"), KEYS), ("no note", KEYS), (NOTE, ["no key"])],
 )
 def test_a_checkpoint_without_its_logs_signature_proves_nothing(note: str, keys: list[str]) -> None:
     """Given a checkpoint that its log's key has not signed as it is, when an event is checked by it, then nothing is proved."""

@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.scenario.parser import read_scenario
-from tools.scenario.story import (
-    CommandStep,
-    Officer,
-)
+from tools.scenario.story import CommandStep, Officer
 from tools.scenario.yaml_text import BadFile
 
 STORIES = Path(__file__).parents[2] / "scenarios"

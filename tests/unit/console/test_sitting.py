@@ -13,17 +13,7 @@ from services.panel.domain.commands import RecordMembers
 from services.trade.vocabulary import MemberKind
 from shared.domain.sealing import to_json
 from tests.unit.console.test_form_files import SESSION
-from tests.unit.panel.stories import (
-    LATER,
-    LEO,
-    MIA,
-    NURSE,
-    POLICE,
-    START,
-    SittingStory,
-    disposal_of,
-    member,
-)
+from tests.unit.panel.stories import LATER, LEO, MIA, NURSE, POLICE, START, SittingStory, disposal_of, member
 
 
 def page_of(story: SittingStory) -> Sitting:

@@ -98,8 +98,7 @@ def test_a_sentence_says_where_a_case_stands(changes: dict[str, Any], sentence: 
 def test_a_case_without_a_disposal_stands_where_its_referral_does() -> None:
     """Given a referral alone, then the incident and the referral's state tell the case; an offence comes before both."""
     referral = record(
-        "referrals",
-        {"state": "WITH_MASH", "incident_type": "DRUGS", "happened_on": "2026-03-02", "setting": "SCHOOL"},
+        "referrals", {"state": "WITH_MASH", "incident_type": "DRUGS", "happened_on": "2026-03-02", "setting": "SCHOOL"}
     )
     assert standing_of([referral]) == "Referral: with MASH."
     assert what_happened([referral]) == "Drugs, at school, 2 March 2026"

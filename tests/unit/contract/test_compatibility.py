@@ -63,10 +63,7 @@ def remove_from_list(items: list[Any], item: Any) -> None:
 
 
 INCOMPATIBLE: dict[str, tuple[Edit, str]] = {
-    "an event is removed": (
-        lambda c: c[SESSION]["$defs"].pop(BOOKED),
-        f"{BOOKED}: the event is gone",
-    ),
+    "an event is removed": (lambda c: c[SESSION]["$defs"].pop(BOOKED), f"{BOOKED}: the event is gone"),
     "a field of an event is removed": (
         lambda c: part(c, "PlaceBooked.v1")["properties"].pop("case_id"),
         f"{BOOKED}.data.case_id: the field is gone",
@@ -143,10 +140,7 @@ INCOMPATIBLE: dict[str, tuple[Edit, str]] = {
         lambda c: route(c, "/schemas").update(security=[{"token": []}]),
         "GET /schemas: it needs a token now",
     ),
-    "an answer is gone": (
-        lambda c: route(c, "/v1/sessions/{id}")["responses"].pop("200"),
-        "it no longer answers 200",
-    ),
+    "an answer is gone": (lambda c: route(c, "/v1/sessions/{id}")["responses"].pop("200"), "it no longer answers 200"),
     "a field of an answer is removed": (
         lambda c: c[EDUCATION]["components"]["schemas"]["Receipt"]["properties"].pop("position_token"),
         "201.position_token: the field is gone",

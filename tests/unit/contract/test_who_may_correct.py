@@ -31,7 +31,7 @@ NOT_FOLLOWED: Final = {
     (
         "SessionPlanned",
         "topic",
-    ): "who reads sessions on safety online alone may correct this: no correction opens one to them",
+    ): "who reads sessions on safety online alone may correct this: no correction opens one to them"
 }
 """The fields of which a correction gives no mark, and why that is safe."""
 

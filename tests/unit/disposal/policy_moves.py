@@ -238,8 +238,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "completion_advised_weeks": Moved(10, proposes()),
     "completion_limit_weeks": Moved(10, proposes()),
     "prosecution_limit_months": Moved(
-        5,
-        lambda service: due(case(service).opened(summary()), "PROSECUTION_TIME_LIMIT", date(2026, 3, 3)),
+        5, lambda service: due(case(service).opened(summary()), "PROSECUTION_TIME_LIMIT", date(2026, 3, 3))
     ),
     "prosecution_longest_months": Moved(
         {},

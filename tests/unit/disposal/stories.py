@@ -188,12 +188,7 @@ def attendance(
 ) -> RecordConditionAttendance:
     """How a session ended."""
     return RecordConditionAttendance(
-        condition_id=key,
-        session_id=session,
-        status=status,
-        hours_credited=Decimal(hours),
-        complied=complied,
-        **other,
+        condition_id=key, session_id=session, status=status, hours_credited=Decimal(hours), complied=complied, **other
     )
 
 
@@ -317,10 +312,7 @@ class CaseStory(CommandSpec):
             assert at is not None
             begins = datetime.fromisoformat(at) if isinstance(at, str) else at
             session = BookConditionSession(
-                condition_id=command.condition_id,
-                session_id=command.session_id,
-                starts_at=begins,
-                hours=Decimal(8),
+                condition_id=command.condition_id, session_id=command.session_id, starts_at=begins, hours=Decimal(8)
             )
             super().ask(session, by=YJS, at=at)
         return self

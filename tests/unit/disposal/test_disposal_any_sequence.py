@@ -70,9 +70,7 @@ from services.disposal.service import service, uniqueness_key
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, Flag, OutcomeCode, TrialMode
 from shared.domain.execution import claims_and_state_after
 from shared.domain.messages import Command
-from shared.domain.sealing import (
-    Sealed,
-)
+from shared.domain.sealing import Sealed
 from tests.any_sequence import Correction, Steps, folds_at_any_time, play, read_back, sequences, survives_its_bytes
 from tests.unit.disposal.stories import (
     ADMITTED,

@@ -16,12 +16,7 @@ from services.disposal.domain.commands import (
     RecordVictimView,
     WithdrawAdmission,
 )
-from services.disposal.events import (
-    AssessmentTool,
-    EvidenceStandard,
-    PriorRecord,
-    ProsecutorDecision,
-)
+from services.disposal.events import AssessmentTool, EvidenceStandard, PriorRecord, ProsecutorDecision
 from services.trade.vocabulary import Flag, MemberKind, OffenceCategory, TrialMode
 from tests.policy_books import with_entry
 from tests.unit.disposal.stories import (

@@ -92,10 +92,7 @@ def test_victims_are_told_in_five_working_days() -> None:
     """Given a report on a Monday, then each victim is told by the next Monday, one with enhanced rights by Tuesday."""
     command = opening(victims=(MANAGER, MOTHER), victims_with_enhanced_rights=(MOTHER,))
     duties = named(CaseStory().opened(command), "VICTIM_RJ_INFORMATION", date(2026, 3, 4))
-    assert {duty.item: duty.due for duty in duties} == {
-        str(MOTHER): date(2026, 3, 3),
-        str(MANAGER): date(2026, 3, 9),
-    }
+    assert {duty.item: duty.due for duty in duties} == {str(MOTHER): date(2026, 3, 3), str(MANAGER): date(2026, 3, 9)}
     assert {duty.item: duty.overdue(date(2026, 3, 4)) for duty in duties} == {str(MOTHER): True, str(MANAGER): False}
 
 

@@ -23,12 +23,7 @@ from services.disposal.domain.commands import (
     WithdrawConsent,
 )
 from services.disposal.domain.rules.rulebook import within_the_policy
-from services.disposal.events import (
-    CancellationReason,
-    OutcomeAssigned,
-    PriorRecord,
-    RecordCorrected,
-)
+from services.disposal.events import CancellationReason, OutcomeAssigned, PriorRecord, RecordCorrected
 from services.trade.vocabulary import AttendanceStatus, BreachDecision, MemberKind, OutcomeCode, TrialMode
 from shared.domain.decisions import Refused
 from shared.domain.sealing import Sealed

@@ -246,9 +246,7 @@ steps = st.lists(
 
 
 @given(steps)
-def test_a_session_counts_once_whatever_is_put_right(
-    commands: list[Command],
-) -> None:
+def test_a_session_counts_once_whatever_is_put_right(commands: list[Command]) -> None:
     """Given any records and corrections in any order, then a session is recorded once, and the history folds at any time."""
     story = case(workshop(WORK, 4), workshop(LETTER))
     for command in commands:

@@ -35,16 +35,7 @@ from shared.domain.messages import Event
 from shared.domain.sealing import Sealed
 from shared.domain.service import CommandFor, reaction_command_id
 from tests.command_spec import officer
-from tests.unit.disposal.stories import (
-    FIRST,
-    LEO,
-    MEETING,
-    REFERRAL,
-    WORK,
-    CaseStory,
-    absence,
-    conference,
-)
+from tests.unit.disposal.stories import FIRST, LEO, MEETING, REFERRAL, WORK, CaseStory, absence, conference
 
 HELD_AT: Final = datetime(2026, 3, 18, 18, tzinfo=UTC)
 STARTS_AT: Final = datetime(2026, 3, 18, 16, tzinfo=UTC)

@@ -80,9 +80,7 @@ def test_a_corrected_report_moves_the_time_limit(case: CaseStory) -> None:
     """Given a limit that counts from the report, when the report is corrected, then it follows; stated knowledge stays."""
     case.opened(summary("DOMESTIC_ASSAULT", date(2025, 9, 20)))
     case.ask(
-        case.corrects("DisposalCaseOpened", "reported_at", "2026-02-20T09:00:00+00:00"),
-        by=SUPERVISOR,
-        at=PROPOSED_AT,
+        case.corrects("DisposalCaseOpened", "reported_at", "2026-02-20T09:00:00+00:00"), by=SUPERVISOR, at=PROPOSED_AT
     )
     assert case.view["prosecution_time_limit"] == "2026-08-20"
     case.ask(case.corrects("DisposalCaseOpened", "offence.known_on", "2026-02-01"), by=SUPERVISOR, at=PROPOSED_AT)

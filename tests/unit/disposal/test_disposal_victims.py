@@ -6,12 +6,7 @@ from datetime import date
 
 import pytest
 
-from services.disposal.domain.commands import (
-    DecideBreach,
-    RecordContact,
-    RecordVictimView,
-    TellVictim,
-)
+from services.disposal.domain.commands import DecideBreach, RecordContact, RecordVictimView, TellVictim
 from services.disposal.events import ContactMeans
 from services.disposal.summary import summary
 from services.trade.vocabulary import BreachDecision, Category, PersonRole

@@ -257,12 +257,7 @@ def test_a_long_text_is_printed_whole() -> None:
     assert isinstance(found, DocumentData)
     words = " ".join(f"word{number}" for number in range(2000))
     one = {**found.values["conditions"][0], "detail": words}
-    document = render(
-        "ycc",
-        DOCUMENTS["ycc"],
-        DocumentData({**found.values, "conditions": [one]}, found.at),
-        "en",
-    )
+    document = render("ycc", DOCUMENTS["ycc"], DocumentData({**found.values, "conditions": [one]}, found.at), "en")
     assert all(f"word{number}" in text_of(document) for number in (0, 999, 1999))
 
 

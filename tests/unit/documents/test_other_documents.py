@@ -17,16 +17,7 @@ from shared.domain.decider import with_value_at
 from shared.domain.sealing import Sealed
 from tests.unit.disposal.stories import CaseStory
 from tests.unit.documents.paper import contains_in_order, printed, text_of, why_not
-from tests.unit.referral.stories import (
-    MIA,
-    MOTHER,
-    SYSTEM,
-    ReferralStory,
-    carried,
-    link,
-    outcome,
-    victim_details,
-)
+from tests.unit.referral.stories import MIA, MOTHER, SYSTEM, ReferralStory, carried, link, outcome, victim_details
 from tests.unit.rj_conference.stories import NOAH, REECE, ConferenceStory, agreement, term
 
 pytestmark = pytest.mark.slow

@@ -24,14 +24,7 @@ from shared.domain.messages import (
 )
 from shared.domain.policy import Policy
 from shared.domain.rules import Context, RuleBook
-from shared.domain.sealing import (
-    DataKey,
-    OwnedBy,
-    Sealed,
-    key_ids_in,
-    seal_model,
-    sealed_fields,
-)
+from shared.domain.sealing import DataKey, OwnedBy, Sealed, key_ids_in, seal_model, sealed_fields
 
 HOME: Final = UUID("11111111-1111-4111-8111-111111111111")
 STREAM: Final = UUID("22222222-2222-4222-8222-222222222222")

@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.decider import (
-    BrokenHistory,
-    check_gapless,
-    history_at,
-    with_value_at,
-)
+from shared.domain.decider import BrokenHistory, check_gapless, history_at, with_value_at
 from shared.domain.decisions import Refused
 from shared.domain.envelope import Fact
 from shared.domain.messages import DerivedCorrection, Event

@@ -21,12 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.domain.envelope import GENESIS, Envelope, EventRegistry, Origin, PolicyStamp, encode_event, next_hash
 from shared.domain.ids import derived_uuid, event_id
 from shared.domain.messages import Actor, Event, FreeText, Hours, Pence, ShortText, Timestamp, ValueObject
-from shared.domain.sealing import (
-    DataKey,
-    OwnedBy,
-    Sealed,
-    seal_model,
-)
+from shared.domain.sealing import DataKey, OwnedBy, Sealed, seal_model
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {

@@ -8,14 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.domain.messages import Actor
-from shared.domain.permissions import (
-    STATE,
-    AccessFacts,
-    Permission,
-    boundary,
-    people_mentioned,
-    read_denial,
-)
+from shared.domain.permissions import STATE, AccessFacts, Permission, boundary, people_mentioned, read_denial
 from tests.unit.kernel.lamps import (
     EVENTS,
     HOME,

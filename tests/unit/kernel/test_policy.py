@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.policy import (
-    Entry,
-    NoPolicy,
-    PolicyBook,
-    PolicyValue,
-)
+from shared.domain.policy import Entry, NoPolicy, PolicyBook, PolicyValue
 from tests.policy_books import with_entry
 
 FILE = """
@@ -62,8 +57,7 @@ def written(folder: Path, text: str) -> PolicyBook:
 
 
 @pytest.mark.parametrize(
-    ("day", "weeks"),
-    [(date(2013, 4, 8), 16), (date(2024, 12, 31), 16), (date(2025, 1, 1), 20), (date(2030, 1, 1), 20)],
+    ("day", "weeks"), [(date(2013, 4, 8), 16), (date(2024, 12, 31), 16), (date(2025, 1, 1), 20), (date(2030, 1, 1), 20)]
 )
 def test_value_of_the_day(book: PolicyBook, day: date, weeks: int) -> None:
     """Given two entries, then each holds from its own day until the next."""

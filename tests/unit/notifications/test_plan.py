@@ -10,16 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from services.disposal.events import (
-    AppropriateAdultConfirmed,
-    Condition,
-    ConditionCompleted,
-)
-from services.education.events import (
-    PlaceCancelled,
-    RecordCorrected,
-    SessionCancelled,
-)
+from services.disposal.events import AppropriateAdultConfirmed, Condition, ConditionCompleted
+from services.education.events import PlaceCancelled, RecordCorrected, SessionCancelled
 from services.notifications.news import fold
 from services.notifications.people import People
 from services.notifications.plan import plan, plan_as_it_happened

@@ -162,11 +162,7 @@ def test_a_case_names_its_streams_once() -> None:
         "sessions": [{"id": str(UUID(int=4)), "register": {str(UUID(int=9)): "ATTENDED"}}],
         "duties": [{"service": "disposal", "stream": str(UUID(int=3)), "duty": "CONDITION"}],
     }
-    assert set(streams_of(answer)) == {
-        ("referral", UUID(int=2)),
-        ("disposal", UUID(int=3)),
-        ("education", UUID(int=4)),
-    }
+    assert set(streams_of(answer)) == {("referral", UUID(int=2)), ("disposal", UUID(int=3)), ("education", UUID(int=4))}
 
 
 def test_a_timeline_says_each_event_in_a_sentence_with_both_times() -> None:
@@ -265,11 +261,7 @@ def test_each_service_has_as_many_workers_as_were_asked_for(addresses: Addresses
     ],
 )
 def test_alerts_and_backups_run_where_they_are_wanted(
-    addresses: Addresses,
-    environment: dict[str, str],
-    more: set[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    addresses: Addresses, environment: dict[str, str], more: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given who is told of faults, or where backups go, when the processes of a local system are listed, then more do that."""
     _install(tmp_path / "bin", monkeypatch)
@@ -338,11 +330,7 @@ def test_stores_of_the_environment_are_used(tmp_path: Path) -> None:
     environment = {"OOC_DATABASE_URL": "postgresql://root:secret@db/", "OOC_KAFKA": "kafka:9092"}
     addresses = Addresses(tmp_path, Ports(9100), environment["OOC_DATABASE_URL"], environment["OOC_KAFKA"], "http://i")
     stores = Stores.of(addresses, environment | {"OOC_ADMIN_DATABASE_URL": "postgresql://owner@db/"})
-    assert (stores.database, stores.owner, stores.replication) == (
-        "postgresql://db/",
-        "postgresql://owner@db/",
-        3,
-    )
+    assert (stores.database, stores.owner, stores.replication) == ("postgresql://db/", "postgresql://owner@db/", 3)
 
 
 # --- what an operator is told ---------------------------------------------------------------------

@@ -130,11 +130,7 @@ def member(who: UUID, kind: MemberKind, *, present: bool = True) -> Member:
     return Member(officer_id=who, kind=kind, organisation="Dorset Council", present=present)
 
 
-MEMBERS: Final = (
-    member(POLICE, MemberKind.POLICE),
-    member(YJS, MemberKind.YJS),
-    member(NURSE, MemberKind.HEALTH),
-)
+MEMBERS: Final = (member(POLICE, MemberKind.POLICE), member(YJS, MemberKind.YJS), member(NURSE, MemberKind.HEALTH))
 
 
 def consideration(child: UUID = LEO, **more: Any) -> ConsiderCase:

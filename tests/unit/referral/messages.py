@@ -24,11 +24,7 @@ TEXT: Final = "Please be at the library on Tuesday at 4 pm."
 
 def preferences(**other: Any) -> RecordPreferences:
     """Return that Leo would like text messages in Welsh."""
-    said: dict[str, Any] = {
-        "messages_wanted": True,
-        "preferred_channel": Channel.SMS,
-        "language": Language.WELSH,
-    }
+    said: dict[str, Any] = {"messages_wanted": True, "preferred_channel": Channel.SMS, "language": Language.WELSH}
     return RecordPreferences(**{"person_id": LEO} | said | other)
 
 

@@ -30,9 +30,7 @@ from services.referral.domain.commands import (
 from services.referral.events import EVENTS
 from services.trade.vocabulary import AlertKind, Category, Flag, PersonRole, TriageOutcome
 from shared.domain.messages import Command
-from shared.domain.sealing import (
-    Sealed,
-)
+from shared.domain.sealing import Sealed
 from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
 from tests.unit.referral.messages import absence, failed, preferences, receipt_of, sent, written
 from tests.unit.referral.stories import (

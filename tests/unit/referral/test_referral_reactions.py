@@ -79,11 +79,7 @@ def attended(*, activity: bool = True, booked: bool = True) -> Fact[AttendanceRe
 def assigned(*, referred: bool = True) -> Fact[OutcomeAssigned]:
     """Return the outcome of a disposal."""
     event = OutcomeAssigned(
-        person_id=LEO,
-        case_id=CASE,
-        referral_id=REFERRAL if referred else None,
-        code=OutcomeCode.C2,
-        age_at_offence=15,
+        person_id=LEO, case_id=CASE, referral_id=REFERRAL if referred else None, code=OutcomeCode.C2, age_at_offence=15
     )
     return fact(event, f"disposal/{DISPOSAL}")
 

@@ -27,14 +27,7 @@ from shared.domain.messages import ValueObject
 from shared.domain.policy import NoPolicy
 from tests.in_memory_reporting import measure_facts
 from tests.policy_books import with_entry
-from tests.unit.reporting.summaries_of import (
-    case,
-    conference,
-    day,
-    lives,
-    programme,
-    victim,
-)
+from tests.unit.reporting.summaries_of import case, conference, day, lives, programme, victim
 
 Q4 = Period(date(2026, 1, 1), date(2026, 3, 31))
 
@@ -72,8 +65,7 @@ def test_every_measure_has_a_test() -> None:
 
 
 @pytest.mark.parametrize(
-    ("disposal", "column"),
-    [("YRD", "community_resolution"), ("YCC", "youth_conditional_caution")],
+    ("disposal", "column"), [("YRD", "community_resolution"), ("YCC", "youth_conditional_caution")]
 )
 def test_an_intervention_counts_where_it_ended(disposal: str, column: str) -> None:
     """Given disposals, when one ended in the quarter and others before or not at all, then that one counts."""

@@ -123,10 +123,7 @@ def test_a_conference_is_with_the_facilitator_who_was_assigned_last() -> None:
     """Given a facilitator, when an earlier assignment is recorded late, then the later one has the work, as in the state."""
     story = CommandSpec(conferences)
     story.ask(proposal(), by="RJ_FACILITATOR", at="2025-11-20T09:00:00+00:00")
-    for person, at in (
-        (FACILITATOR, "2025-11-22T09:00:00+00:00"),
-        (STRANGER, "2025-11-21T09:00:00+00:00"),
-    ):
+    for person, at in ((FACILITATOR, "2025-11-22T09:00:00+00:00"), (STRANGER, "2025-11-21T09:00:00+00:00")):
         story.ask(facilitator(person=person), by="SUPERVISOR", at=at)
     assert summary_of(story.facts).officer == story.state.facilitator.facilitator_id == FACILITATOR
 

@@ -23,15 +23,7 @@ from services.rj_conference.domain.commands import (
     ScheduleConference,
     SignAgreement,
 )
-from services.rj_conference.events import (
-    ParticipantRole,
-    Present,
-    PresentRole,
-    RiskLevel,
-    Sensitivity,
-    Signatory,
-    Term,
-)
+from services.rj_conference.events import ParticipantRole, Present, PresentRole, RiskLevel, Sensitivity, Signatory, Term
 from services.rj_conference.service import service
 from services.trade.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.ids import derived_uuid

@@ -22,17 +22,10 @@ from services.rj_conference.domain.commands import (
     RecordResponsibility,
     WithdrawConsent,
 )
-from services.rj_conference.events import (
-    IndirectMode,
-    NotProceedingReason,
-    ParticipantRole,
-    RiskLevel,
-)
+from services.rj_conference.events import IndirectMode, NotProceedingReason, ParticipantRole, RiskLevel
 from services.trade.vocabulary import ConferenceMode, Role
 from shared.domain.messages import Command
-from shared.domain.sealing import (
-    Sealed,
-)
+from shared.domain.sealing import Sealed
 from tests.any_sequence import Correction, Steps, folds_at_any_time, play, sequences, survives_its_bytes
 from tests.unit.rj_conference.stories import (
     BUS,

@@ -7,12 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.rj_conference.domain.commands import (
-    ApproveRisk,
-    CloseConference,
-    RecordDidNotProceed,
-    RecordFollowUp,
-)
+from services.rj_conference.domain.commands import ApproveRisk, CloseConference, RecordDidNotProceed, RecordFollowUp
 from services.rj_conference.events import ConferenceHeld, CorrectedConference, NotProceedingReason, RecordCorrected
 from services.trade.vocabulary import ConferenceCategory, ConferenceMode
 from shared.domain.decider import history_at
@@ -114,10 +109,7 @@ def test_no_correction_makes_an_approved_risk_high(conference: ConferenceStory) 
 
 @pytest.mark.parametrize(
     ("name", "field", "value"),
-    [
-        ("FacilitatorAssigned", "rj_trained", False),
-        ("ConferenceProposed", "sensitive", "DOMESTIC"),
-    ],
+    [("FacilitatorAssigned", "rj_trained", False), ("ConferenceProposed", "sensitive", "DOMESTIC")],
 )
 def test_whether_the_facilitator_is_trained_is_judged_as_corrected(
     conference: ConferenceStory, name: str, field: str, value: object

@@ -14,13 +14,7 @@ from services.rj_conference.domain.commands import (
     RecordDidNotProceed,
     WithdrawConsent,
 )
-from services.rj_conference.events import (
-    IndirectMode,
-    NotProceedingReason,
-    ParticipantRole,
-    Present,
-    PresentRole,
-)
+from services.rj_conference.events import IndirectMode, NotProceedingReason, ParticipantRole, Present, PresentRole
 from services.trade.vocabulary import ConferenceMode
 from shared.domain.messages import Command
 from tests.unit.rj_conference.stories import (

@@ -21,12 +21,7 @@ from services.disposal.events import (
     RetypedCondition,
 )
 from services.rj_conference.domain.commands import CloseConference, ProposeConference, RecordDidNotProceed
-from services.rj_conference.events import (
-    ConferenceDidNotProceed,
-    ConferenceHeld,
-    NotProceedingReason,
-    Sensitivity,
-)
+from services.rj_conference.events import ConferenceDidNotProceed, ConferenceHeld, NotProceedingReason, Sensitivity
 from services.rj_conference.service import service
 from services.trade.vocabulary import (
     ConditionObject,

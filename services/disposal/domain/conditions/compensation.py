@@ -5,7 +5,4 @@ from typing import Final
 from services.disposal.domain.conditions.definition import ConditionDefinition
 from services.trade.vocabulary import ConditionObject
 
-DEFINITION: Final = ConditionDefinition(
-    english="Pay compensation",
-    usual_object=ConditionObject.REPARATION,
-)
+DEFINITION: Final = ConditionDefinition(english="Pay compensation", usual_object=ConditionObject.REPARATION)

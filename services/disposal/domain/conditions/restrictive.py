@@ -4,8 +4,4 @@ from typing import Final
 
 from services.disposal.domain.conditions.definition import ConditionDefinition
 
-DEFINITION: Final = ConditionDefinition(
-    english="Stay away from a person or place",
-    agreed_action=False,
-    lasts=True,
-)
+DEFINITION: Final = ConditionDefinition(english="Stay away from a person or place", agreed_action=False, lasts=True)

@@ -83,12 +83,7 @@ def admitted_before_the_decision(command: Given, state: DisposalState, _context:
 
 
 @rules.forbids(
-    "R4A",
-    DecideDisposal,
-    IssueDisposal,
-    looks_at=("decision",),
-    lifted_by=(RecordAdmission,),
-    since=date(2013, 4, 8),
+    "R4A", DecideDisposal, IssueDisposal, looks_at=("decision",), lifted_by=(RecordAdmission,), since=date(2013, 4, 8)
 )
 def admission_suffices_to_decide(command: Given, state: DisposalState, context: Context) -> bool:
     """The admission does not carry this caution: ask anew, with an appropriate adult, legal advice offered, and a constable; for a conditional caution an authorised person may ask too.

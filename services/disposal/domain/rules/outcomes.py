@@ -12,11 +12,7 @@ from shared.domain.rules import Context
 CHARGED: Final = frozenset({OutcomeCode.C1, OutcomeCode.C1A})
 CAUTIONED = frozenset({OutcomeCode.C2, OutcomeCode.C2A})
 
-DECIDED_BY: Final = {
-    Disposal.YRD: frozenset({OutcomeCode.C8}),
-    Disposal.YC: CAUTIONED,
-    Disposal.YCC: CAUTIONED,
-}
+DECIDED_BY: Final = {Disposal.YRD: frozenset({OutcomeCode.C8}), Disposal.YC: CAUTIONED, Disposal.YCC: CAUTIONED}
 """What each disposal, once given, leaves to choose from; 1 follows from proceedings by itself."""
 
 

@@ -40,11 +40,7 @@ AboutVictim = RecordVictimDetails | InformVictimOfRestorativeJustice | ReferVict
 
 
 @rules.forbids("V1", *get_args(AboutVictim), looks_at=("person_id",))
-def victim_did_no_harm(
-    command: AboutVictim,
-    state: Referral,
-    _context: Context,
-) -> bool:
+def victim_did_no_harm(command: AboutVictim, state: Referral, _context: Context) -> bool:
     """This person is linked as having done harm: choose a person who was harmed.
 
     Source: Victims' Code: a victim is a person who has suffered harm
@@ -54,11 +50,7 @@ def victim_did_no_harm(
 
 
 @rules.forbids("V1", *get_args(AboutVictim), WriteToPerson, looks_at=("person_id",))
-def an_officer_says_who_was_harmed(
-    command: AboutVictim | WriteToPerson,
-    state: Referral,
-    context: Context,
-) -> bool:
+def an_officer_says_who_was_harmed(command: AboutVictim | WriteToPerson, state: Referral, context: Context) -> bool:
     """This person is linked, and not as harmed: ask the officer of the referral to link them so.
 
     Source: DPA 2018 s40 (security): anyone who works for victims reads the notes on them, and makes nobody a victim to that end
