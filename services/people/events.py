@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.trade.vocabulary import LAW_ENFORCEMENT, WORDS, GivenBy, Personal, Reference
 from shared.domain.envelope import EventRegistry
-from shared.domain.messages import Correction, Event, FreeText, Hours
+from shared.domain.messages import Added, Correction, Event, FreeText, Hours
 from shared.domain.persons import Merging, Separation
 from shared.domain.sealing import OwnedBy, Sealed
 
@@ -115,11 +115,12 @@ class RelationRecorded(Event):
 class CircumstanceRecorded(Event):
     """How a child lives from a day, until another: an interval, as its latest event has it. Hours are those of a week.
 
-    Only accommodation and education are in clear, since returns count them. `description` says the rest, of the other kinds all.
+    What returns count is coded and in clear; `description` says the rest.
     """
 
     sentence = (
-        "Circumstance recorded: {kind}[, {accommodation}][, {provision}][, {suitable}], from {since}[, until {until}]"
+        "Circumstance recorded: {kind}[, {accommodation}][, {provision}][, {suitable}]"
+        "[, {identified?need identified|no need identified}][, {formal_plan?with|without} a formal plan], from {since}[, until {until}]"
     )
 
     person_id: UUID
@@ -130,6 +131,8 @@ class CircumstanceRecorded(Event):
     suitable: Suitability | None = None
     hours_offered: Hours | None = None
     hours_attended: Hours | None = None
+    identified: Added[bool] = None
+    formal_plan: Added[bool] = None
     description: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.CHARACTERISTICS] = None
     since: date
     until: date | None = None

@@ -3,23 +3,31 @@
 from datetime import date
 from uuid import UUID
 
-from services.people.domain.state import Person
-from services.people.events import Accommodation, Provision
+from services.people.domain.state import CODED, Person
+from services.people.events import Accommodation, CircumstanceKind, Provision
 from services.trade.summary import Summary, common_fields
 from shared.domain.envelope import Fact
 from shared.domain.messages import Hours, ValueObject, model_from
 
 
 class CircumstanceSummary(ValueObject):
-    """Accommodation, or a provision of education, training or employment, in an interval of days. Hours are those of a week."""
+    """What is in clear of how a child lives, in an interval of days. Hours are those of a week."""
 
+    kind: CircumstanceKind | None = None
+    """None as it was first summarised: it has an accommodation or a provision."""
     accommodation: Accommodation | None = None
     provision: Provision | None = None
-    suitable: bool
+    suitable: bool = False
     hours_offered: Hours | None = None
     hours_attended: Hours | None = None
+    identified: bool | None = None
+    formal_plan: bool | None = None
     since: date
     until: date | None = None
+
+    def stands(self, first: date, last: date) -> bool:
+        """Whether it was so on a day from the first to the last."""
+        return self.since <= last and first <= (self.until or date.max)
 
 
 class PersonSummary(Summary):
@@ -35,13 +43,13 @@ class PersonSummary(Summary):
 
 
 def summary(person: Person, first: Fact) -> PersonSummary:
-    """Summarise a person. A need is sealed, and counted by nothing yet."""
+    """Summarise a person. What is said in words alone is sealed, and counted by nothing."""
     return PersonSummary(
         **common_fields(first),
         person=person.ids[0],
         circumstances=tuple(
             model_from(CircumstanceSummary, said, suitable=said.suitable == "SUITABLE")
             for said in person.circumstances.values()
-            if said.kind in {"ACCOMMODATION", "ETE"}
+            if any(getattr(said, name) is not None for name in CODED)
         ),
     )

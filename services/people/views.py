@@ -1,8 +1,11 @@
 """What is shown of a person: the catalogue's state, in clear JSON values."""
 
+from typing import NotRequired, cast
+
 from typing_extensions import TypedDict
 
 from services.people.domain.state import Person
+from services.people.events import CircumstanceRecorded
 from shared.domain.members import described, shown
 
 
@@ -36,6 +39,9 @@ class CircumstanceView(TypedDict):
     hours_offered: float | None
     """In a week."""
     hours_attended: float | None
+    identified: NotRequired[bool]
+    """Of special educational needs or a disability; left out if nobody said, as each that is not required."""
+    formal_plan: NotRequired[bool]
     since: str
     until: str | None
 
@@ -69,5 +75,11 @@ def view(person: Person) -> PersonView:
         relations={child: relation.contact for child, relation in person.relations.items()},
         entries={entry: shown(EntryView, given) for entry, given in person.history.items()},
         related={child: shown(RelationView, relation) for child, relation in person.relations.items()},
-        circumstances={id_: shown(CircumstanceView, said) for id_, said in person.circumstances.items()},
+        circumstances={id_: _circumstance(said) for id_, said in person.circumstances.items()},
     )
+
+
+def _circumstance(said: CircumstanceRecorded) -> CircumstanceView:
+    members = shown(CircumstanceView, said)
+    left_out = {name for name in CircumstanceView.__optional_keys__ if members.get(name) is None}
+    return cast("CircumstanceView", {name: value for name, value in members.items() if name not in left_out})

@@ -100,6 +100,8 @@ class RecordCircumstance(Command):
     suitable: Annotated[events.Suitability | None, _of_kind("ACCOMMODATION", "ETE")] = None
     hours_offered: Annotated[Hours | None, _of_kind("ETE")] = None
     hours_attended: Annotated[Hours | None, _of_kind("ETE")] = None
+    identified: Annotated[bool | None, _of_kind("SEND")] = None
+    formal_plan: Annotated[bool | None, _of_kind("SEND")] = None
     description: Sealed[FreeText] | None = None
     since: date
     until: date | None = None

@@ -1,6 +1,6 @@
 """The state of a person: the classes that `evolve` folds facts into."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -38,18 +38,19 @@ class RelationToChild:
     parental_responsibility: bool | None
 
 
-_FIELDS_OF: Final = {
-    "ACCOMMODATION": ("accommodation", "suitable"),
-    "ETE": ("provision", "suitable", "hours_offered", "hours_attended"),
+_NEEDED: Final = {"ACCOMMODATION": "accommodation", "ETE": "provision"}
+"""The field that a circumstance of the kind needs; one of another kind any of its own, or words."""
+_OF_COMMAND: Final = RecordCircumstance.model_json_schema()["properties"]
+CODED: Final[Mapping[str, Sequence[str]]] = {
+    name: field["x-of-kind"] for name, field in _OF_COMMAND.items() if "x-of-kind" in field
 }
-"""Kind of circumstance -> the field that it needs, and those that it may have. Of the others the sealed description alone."""
+"""The fields in clear of a circumstance, each with the kinds that may have it."""
 
 
 def fits_its_kind(said: RecordCircumstance | CircumstanceRecorded) -> bool:
-    needed, *others = _FIELDS_OF.get(said.kind, ("description",))
-    names = {"description"}.union(*_FIELDS_OF.values())
-    given = {name for name in names if getattr(said, name) is not None}
-    return needed in given and given <= {needed, *others, "description"}
+    given = {name for name in CODED if getattr(said, name) is not None}
+    enough = _NEEDED[said.kind] in given if said.kind in _NEEDED else given or said.description is not None
+    return bool(enough) and all(said.kind in CODED[name] for name in given)
 
 
 @dataclass(frozen=True)

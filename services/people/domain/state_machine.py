@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.people.domain import commands
-from services.people.domain.state import Person, Stage, fits_its_kind
+from services.people.domain.state import CODED, Person, Stage, fits_its_kind
 from shared.domain.rules import Context
 from shared.domain.state_machine import NOTHING_YET, AllowedStages
 
@@ -43,9 +43,9 @@ STATE_MACHINE: Final[tuple[AllowedStages[Person], ...]] = (
         (commands.RecordCircumstance,),
         ANY,
         "Say what belongs to the kind: of accommodation where the child lives, of education, training or employment in which,"
-        " with its hours, of both how suitable it is, and of any other kind what it is, in words.",
+        " with its hours, of both how suitable it is, and of any other kind what it is, in codes or in words.",
         condition=lambda command, _, __: fits_its_kind(command),
-        looks_at=("kind", "accommodation", "provision", "suitable", "hours_offered", "hours_attended", "description"),
+        looks_at=("kind", *CODED, "description"),
     ),
     AllowedStages(
         "it_begins_before_it_ends",

@@ -251,6 +251,7 @@ def test_a_time_is_read_as_people_write_it(clock: str, read: str | None) -> None
     [
         ("ACCOMMODATION", {"accommodation", "suitable"}),
         ("ETE", {"provision", "suitable", "hours_offered", "hours_attended"}),
+        ("SEND", {"identified", "formal_plan"}),
         ("CARE", set()),
     ],
 )

@@ -41,6 +41,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     circumstance(kind="ACCOMMODATION", accommodation="FOSTER_CARE_LA", until=date(2026, 7, 31)),
     circumstance("school", kind="ETE", provision="COLLEGE", suitable="SUITABLE", hours_offered=Decimal("18.5")),
     circumstance("plan", kind="SEND", description=Sealed("An education plan.")),
+    circumstance("plan", kind="SEND", identified=True, formal_plan=False),
 )
 CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("PersonMerged", "into", str(MIA)),
@@ -54,6 +55,7 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("CircumstanceRecorded", "since", "2019-03-14"),
     ("CircumstanceRecorded", "accommodation", None),
     ("CircumstanceRecorded", "description", "Another plan."),
+    ("CircumstanceRecorded", "identified", None),
 )
 """What is corrected of the latest event of a name, where there is one."""
 
