@@ -64,6 +64,7 @@ CHOSEN = (
     "135-victims-of-programmes-that-ended",
     "136-how-they-lived-at-the-end",
     "137-one-outcome-of-a-crime",
+    "146-what-they-needed",
     "147-whose-case-it-is",
 )
 """Stories that together do over HTTP whatever any story does; all are played in memory (test_in_memory.py), and test_chosen.py compares."""

@@ -1,4 +1,4 @@
-"""How the children of the population lived when their programmes started and ended: the measures of accommodation and of education, training and employment."""
+"""How the children of the population lived when their programmes started and ended, and what they needed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,10 +34,11 @@ class Then:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A child of the population, when the programme started and when it ended."""
+    """A child of the population, when the programme started and when it ended, and all that is recorded of the child."""
 
     programme: Programme
     at: Mapping[str, Then]
+    items: tuple[CircumstanceSummary, ...]
 
     @property
     def summary(self) -> DisposalSummary:
@@ -46,6 +47,9 @@ class Standing:
 
 Labels = Callable[[Then, Policy], Iterable[str]]
 """Which of the labels of a table a child has then."""
+Tables = Mapping[str, tuple[str | Sequence[str], Labels]]
+"""The tables by name. The labels of each are listed, or are those of a value of policy."""
+Count = Callable[[Sequence[Standing]], dict[str, int]]
 
 
 def codes_in_groups(field: str, groups: str) -> Labels:
@@ -59,16 +63,18 @@ def codes_in_groups(field: str, groups: str) -> Labels:
 def _select(field: str, dataset: Dataset, period: Period) -> list[Standing]:
     items: dict[object, list[CircumstanceSummary]] = {}
     for person in dataset.all_of(PersonSummary):
-        items.setdefault(person.subject, []).extend(
-            item for item in person.circumstances if getattr(item, field) is not None
-        )
+        items.setdefault(person.subject, []).extend(person.circumstances)
 
     def then(child: DisposalSummary, on: date) -> Then:
-        recorded = (item for item in items.get(child.subject, ()) if item.since <= on <= (item.until or date.max))
-        return Then(child, on, tuple(recorded))
+        recorded = items.get(child.subject, ())
+        return Then(child, on, tuple(one for one in recorded if getattr(one, field) is not None and one.stands(on, on)))
 
     return [
-        Standing(row, {"start": then(row.summary, row.starts_on), "end": then(row.summary, row.ended_on)})
+        Standing(
+            row,
+            {"start": then(row.summary, row.starts_on), "end": then(row.summary, row.ended_on)},
+            tuple(items.get(row.summary.subject, ())),
+        )
         for row in population(dataset, period)
     ]
 
@@ -81,9 +87,11 @@ def _count(rows: Sequence[Standing]) -> dict[str, int]:
     }
 
 
-def _aggregate(
-    tables: Mapping[str, tuple[str | Sequence[str], Labels]], rows: Sequence[Standing], dataset: Dataset, period: Period
-) -> dict[str, Any]:
+def by_order(count: Count, rows: Sequence[Standing]) -> dict[str, dict[str, int]]:
+    return {column: count([row for row in rows if row.programme.column == column]) for column in COLUMNS}
+
+
+def _aggregate(tables: Tables, rows: Sequence[Standing], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Count by verdict: all, by kind of order, and for each table by the labels that a child has then."""
     policy = dataset.policy.on(period.last)
 
@@ -93,7 +101,7 @@ def _aggregate(
 
     return {
         **_count(rows),
-        "by_order": {column: _count([row for row in rows if row.programme.column == column]) for column in COLUMNS},
+        "by_order": by_order(_count, rows),
         **{
             table: {
                 moment: {
@@ -107,22 +115,28 @@ def _aggregate(
     }
 
 
+def verdicts_of(field: str, tables: Tables, *, columns: Mapping[str, str], **more: Any) -> Measure[Standing]:
+    """Return the measure that counts by verdict the circumstances that have this field."""
+    columns = {**WORDS["circumstances"]["verdicts"], **columns}
+    return measure_of(field, partial(_aggregate, tables), columns=columns, **more)
+
+
 def measure_of(
     field: str,
-    tables: Mapping[str, tuple[str | Sequence[str], Labels]],
+    aggregate: Callable[[Sequence[Standing], Dataset, Period], dict[str, Any]],
     *,
     definition: str,
     columns: Mapping[str, str],
     **more: Any,
 ) -> Measure[Standing]:
-    """Return the measure of the circumstances that have this field; a table's labels are listed, or are those of a value of policy."""
+    """Return a measure of the population; `at` holds what is recorded in this field."""
     shared = WORDS["circumstances"]
     return Measure(
-        definition=definition.format(population=shared["population"]),
+        definition=definition.format_map(shared),
         reads=frozenset({"disposal", "people"}),
         days=programme_ends,
         select=partial(_select, field),
-        aggregate=partial(_aggregate, tables),
+        aggregate=aggregate,
         needs_subjects=True,
         groupings={"area": lambda row: row.summary.counted_in},
         small_numbers=shared["small_numbers"],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from services.reporting.measures.circumstances import Then, codes_in_groups, measure_of
+from services.reporting.measures.circumstances import Then, codes_in_groups, verdicts_of
 from services.reporting.measures.definition import words_of
 from shared.domain.policy import Policy
 
@@ -34,7 +34,7 @@ def _band(field: str) -> Callable[[Then, Policy], Iterable[str]]:
     return labels
 
 
-MEASURE: Final = measure_of(
+MEASURE: Final = verdicts_of(
     "provision",
     {
         "by_school_age": (SCHOOL_AGE, _school_age),

@@ -215,6 +215,23 @@ def test_hours_are_those_of_all_provisions_and_weighed_by_school_age() -> None:
     assert not any(n["children"] for n in found["hours_attended"]["end"].values())
 
 
+def test_a_plan_counts_with_its_need_on_the_last_day() -> None:
+    """Given needs that ended before, began after or stand on the last day, then the last counts, with a plan of its own alone."""
+    last = day("2026-03-01")
+    cases = [case("YC", programme=programme("youth_caution")) for _ in range(4)]
+    ended, begun, both, apart = cases
+    found = ask(
+        "kpi3",
+        *cases,
+        lives(ended, {"identified": True, "formal_plan": True, "until": day("2026-02-28")}),
+        lives(begun, {"identified": True, "formal_plan": True, "since": day("2026-03-02")}),
+        lives(both, {"identified": True, "formal_plan": True, "since": last, "until": last}, {"provision": "COLLEGE"}),
+        lives(apart, {"identified": True}, {"identified": False, "formal_plan": True}),
+    )
+    assert [found[name] for name in ("children", "identified", "with_formal_plan")] == [4, 2, 1]
+    assert found["by_ete"]["suitable"] == {"children": 1, "identified": 1, "with_formal_plan": 1}
+
+
 @pytest.mark.parametrize(("name", "codes"), [("accommodation_types", Accommodation), ("provision_types", Provision)])
 def test_each_code_counts_in_one_group(name: str, codes: Any) -> None:
     """Given a code of a circumstance, then one type or provision of the returns has it."""
