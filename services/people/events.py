@@ -38,6 +38,16 @@ _WORK = Literal["EMPLOYMENT", "FULL_TIME_EMPLOYMENT", "PART_TIME_EMPLOYMENT", "S
 Provision = Literal[_SCHOOL, _PRU, _ALTERNATIVE, _FURTHER, _WORK, "OTHER", "NONE"]
 """In what education, training or employment a child is, in the codes of the Youth Justice Board (KPI 2)."""
 
+MentalHealthIntervention = Literal[
+    "GETTING_ADVICE", "GETTING_HELP", "GETTING_ADDITIONAL_HELP", "GETTING_RISK_SUPPORT", "NO_INTERVENTION"
+]
+"""What is offered for a child's mental health, in the codes of the Youth Justice Board (KPI 4)."""
+
+SubstancesIntervention = Literal[
+    "TARGETED_INTERVENTION", "SPECIALIST_SUBSTANCE_MISUSE_TREATMENT", "COMPLEX_CARE", "NO_INTERVENTION"
+]
+"""What is offered for a child's use of substances, in the codes of the Youth Justice Board (KPI 5)."""
+
 Suitability = Literal["SUITABLE", "UNSUITABLE", "UNKNOWN"]
 
 
@@ -120,7 +130,9 @@ class CircumstanceRecorded(Event):
 
     sentence = (
         "Circumstance recorded: {kind}[, {accommodation}][, {provision}][, {suitable}]"
-        "[, {identified?need identified|no need identified}][, {formal_plan?with|without} a formal plan], from {since}[, until {until}]"
+        "[, {identified?need identified|no need identified}][, {formal_plan?with|without} a formal plan]"
+        "[, screened {screened_on}][, {mental_health_intervention}][, {substances_intervention}][, offered {offered_on}]"
+        "[, attended from {attended_from}][, attended until {attended_until}], from {since}[, until {until}]"
     )
 
     person_id: UUID
@@ -133,6 +145,12 @@ class CircumstanceRecorded(Event):
     hours_attended: Hours | None = None
     identified: Added[bool] = None
     formal_plan: Added[bool] = None
+    screened_on: Added[date] = None
+    mental_health_intervention: Added[MentalHealthIntervention] = None
+    substances_intervention: Added[SubstancesIntervention] = None
+    offered_on: Added[date] = None
+    attended_from: Added[date] = None
+    attended_until: Added[date] = None
     description: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.CHARACTERISTICS] = None
     since: date
     until: date | None = None

@@ -4,7 +4,13 @@ from datetime import date
 from uuid import UUID
 
 from services.people.domain.state import CODED, Person
-from services.people.events import Accommodation, CircumstanceKind, Provision
+from services.people.events import (
+    Accommodation,
+    CircumstanceKind,
+    MentalHealthIntervention,
+    Provision,
+    SubstancesIntervention,
+)
 from services.trade.summary import Summary, common_fields
 from shared.domain.envelope import Fact
 from shared.domain.messages import Hours, ValueObject, model_from
@@ -22,6 +28,12 @@ class CircumstanceSummary(ValueObject):
     hours_attended: Hours | None = None
     identified: bool | None = None
     formal_plan: bool | None = None
+    screened_on: date | None = None
+    mental_health_intervention: MentalHealthIntervention | None = None
+    substances_intervention: SubstancesIntervention | None = None
+    offered_on: date | None = None
+    attended_from: date | None = None
+    attended_until: date | None = None
     since: date
     until: date | None = None
 

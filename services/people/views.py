@@ -42,6 +42,12 @@ class CircumstanceView(TypedDict):
     identified: NotRequired[bool]
     """Of special educational needs or a disability; left out if nobody said, as each that is not required."""
     formal_plan: NotRequired[bool]
+    screened_on: NotRequired[str]
+    mental_health_intervention: NotRequired[str]
+    substances_intervention: NotRequired[str]
+    offered_on: NotRequired[str]
+    attended_from: NotRequired[str]
+    attended_until: NotRequired[str]
     since: str
     until: str | None
 

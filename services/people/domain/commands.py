@@ -81,6 +81,9 @@ def _of_kind(*kinds: events.CircumstanceKind) -> Any:
     return Field(json_schema_extra={"x-of-kind": [*kinds]})
 
 
+_DayOfANeed = Annotated[date | None, _of_kind("MENTAL_HEALTH", "SUBSTANCES")]
+
+
 class RecordCircumstance(Command):
     """Record where the child lives, learns or works, or a need, and from when. Several may stand side by side.
 
@@ -102,6 +105,12 @@ class RecordCircumstance(Command):
     hours_attended: Annotated[Hours | None, _of_kind("ETE")] = None
     identified: Annotated[bool | None, _of_kind("SEND")] = None
     formal_plan: Annotated[bool | None, _of_kind("SEND")] = None
+    screened_on: _DayOfANeed = None
+    mental_health_intervention: Annotated[events.MentalHealthIntervention | None, _of_kind("MENTAL_HEALTH")] = None
+    substances_intervention: Annotated[events.SubstancesIntervention | None, _of_kind("SUBSTANCES")] = None
+    offered_on: _DayOfANeed = None
+    attended_from: _DayOfANeed = None
+    attended_until: _DayOfANeed = None
     description: Sealed[FreeText] | None = None
     since: date
     until: date | None = None

@@ -252,6 +252,7 @@ def test_a_time_is_read_as_people_write_it(clock: str, read: str | None) -> None
         ("ACCOMMODATION", {"accommodation", "suitable"}),
         ("ETE", {"provision", "suitable", "hours_offered", "hours_attended"}),
         ("SEND", {"identified", "formal_plan"}),
+        ("SUBSTANCES", {"screened_on", "substances_intervention", "offered_on", "attended_from", "attended_until"}),
         ("CARE", set()),
     ],
 )

@@ -42,6 +42,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     circumstance("school", kind="ETE", provision="COLLEGE", suitable="SUITABLE", hours_offered=Decimal("18.5")),
     circumstance("plan", kind="SEND", description=Sealed("An education plan.")),
     circumstance("plan", kind="SEND", identified=True, formal_plan=False),
+    circumstance("mind", kind="MENTAL_HEALTH", screened_on=date(2026, 1, 5), attended_from=date(2026, 5, 1)),
 )
 CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("PersonMerged", "into", str(MIA)),
@@ -56,6 +57,7 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
     ("CircumstanceRecorded", "accommodation", None),
     ("CircumstanceRecorded", "description", "Another plan."),
     ("CircumstanceRecorded", "identified", None),
+    ("CircumstanceRecorded", "attended_until", "2026-07-31"),
 )
 """What is corrected of the latest event of a name, where there is one."""
 
