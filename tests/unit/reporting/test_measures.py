@@ -232,6 +232,35 @@ def test_a_plan_counts_with_its_need_on_the_last_day() -> None:
     assert found["by_ete"]["suitable"] == {"children": 1, "identified": 1, "with_formal_plan": 1}
 
 
+@pytest.mark.parametrize(
+    ("name", "offer"),
+    [
+        ("kpi4", {"kind": "MENTAL_HEALTH", "mental_health_intervention": "GETTING_HELP"}),
+        ("kpi5", {"kind": "SUBSTANCES", "substances_intervention": "COMPLEX_CARE"}),
+    ],
+)
+def test_a_need_is_screened_by_the_end_or_in_treatment_at_the_start(name: str, offer: dict[str, Any]) -> None:
+    """Given days at the edges of a programme, then screening counts by its end, treatment on its first day, and offers within."""
+    before, first, last, after = map(day, ("2025-12-31", "2026-01-01", "2026-03-01", "2026-03-02"))
+    said: list[dict[str, Any]] = [
+        {"screened_on": last, "offered_on": last, "attended_from": last},
+        {"screened_on": before, "offered_on": first, "attended_from": after},
+        {"screened_on": after, "offered_on": last},
+        {"screened_on": first, "offered_on": after},
+        {"attended_from": before, "attended_until": first},
+        {"attended_from": first, "attended_until": first, "until": before},
+        {"attended_from": before, "attended_until": before},
+        {"kind": "CARE", "screened_on": first, "offered_on": first},
+    ]
+    cases = [case("YC", programme=programme("youth_caution")) for _ in said]
+    found = ask(name, *cases, *(lives(one, {**offer, **days}) for one, days in zip(cases, said, strict=True)))
+    counted = {key: value for key, value in found.items() if isinstance(value, int)}
+    assert counted == {"children": 8, "need": 5, "in_treatment_at_start": 2, "offered": 2, "offered_or_in_treatment": 4}
+    (type_,) = {*offer.values()} - {offer["kind"]}
+    assert found["by_type"][type_] == {"offered": 2, "attended": 1, "not_attended": 1}
+    assert found["by_order"]["youth_caution"] == counted
+
+
 @pytest.mark.parametrize(("name", "codes"), [("accommodation_types", Accommodation), ("provision_types", Provision)])
 def test_each_code_counts_in_one_group(name: str, codes: Any) -> None:
     """Given a code of a circumstance, then one type or provision of the returns has it."""

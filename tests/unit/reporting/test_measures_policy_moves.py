@@ -51,6 +51,8 @@ PROGRAMME: Final = case("YC", programme=programme("youth_caution", age=15))
 SCHOOL: Final = {"provision": "MAINSTREAM_SCHOOL", "hours_offered": Decimal(20), "hours_attended": Decimal(20)}
 TAUGHT: Final = case("YC", programme=programme("youth_caution"), school_age_until=day("2025-06-27"))
 PUPIL: Final = (TAUGHT, lives(TAUGHT, SCHOOL, {"accommodation": "OTHER"}))
+ADVICE: Final = {"mental_health_intervention": "GETTING_ADVICE", "offered_on": day("2026-01-02")}
+ADVISED: Final = (PROGRAMME, lives(PROGRAMME, {"kind": "MENTAL_HEALTH", "screened_on": day("2020-01-02"), **ADVICE}))
 ROBBERY: Final = case("YCC", category=OffenceCategory.ROBBERY, yjb_score=5, age=15)
 
 
@@ -110,6 +112,7 @@ TABLE: Final = {
     "provision_types": Moved({"school": []}, counts("kpi2", *PUPIL)),
     "full_time_hours": Moved({"above_school_age": 21}, counts("kpi2", *PUPIL)),
     "ete_hours": Moved({"1-20": 1, "21-24": 21, "25-or-more": 25}, counts("kpi2", *PUPIL)),
+    "intervention_types": Moved({"MENTAL_HEALTH": ["GETTING_HELP"]}, counts("kpi4", *ADVISED)),
     "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
     "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
     "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),
