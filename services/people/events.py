@@ -48,6 +48,9 @@ SubstancesIntervention = Literal[
 ]
 """What is offered for a child's use of substances, in the codes of the Youth Justice Board (KPI 5)."""
 
+CareStatus = Literal["LOOKED_AFTER", "CHILD_PROTECTION_PLAN", "CHILD_IN_NEED", "EARLY_HELP_PLAN", "EARLY_HELP_REFERRAL"]
+"""The status of a child with wider services (KPI 7); of a referral to Early Help, `since` is its day."""
+
 Suitability = Literal["SUITABLE", "UNSUITABLE", "UNKNOWN"]
 
 
@@ -132,7 +135,7 @@ class CircumstanceRecorded(Event):
         "Circumstance recorded: {kind}[, {accommodation}][, {provision}][, {suitable}]"
         "[, {identified?need identified|no need identified}][, {formal_plan?with|without} a formal plan]"
         "[, screened {screened_on}][, {mental_health_intervention}][, {substances_intervention}][, offered {offered_on}]"
-        "[, attended from {attended_from}][, attended until {attended_until}], from {since}[, until {until}]"
+        "[, attended from {attended_from}][, attended until {attended_until}][, {care_status}], from {since}[, until {until}]"
     )
 
     person_id: UUID
@@ -151,6 +154,7 @@ class CircumstanceRecorded(Event):
     offered_on: Added[date] = None
     attended_from: Added[date] = None
     attended_until: Added[date] = None
+    care_status: Added[CareStatus] = None
     description: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.CHARACTERISTICS] = None
     since: date
     until: date | None = None

@@ -6,6 +6,7 @@ from uuid import UUID
 from services.people.domain.state import CODED, Person
 from services.people.events import (
     Accommodation,
+    CareStatus,
     CircumstanceKind,
     MentalHealthIntervention,
     Provision,
@@ -34,6 +35,7 @@ class CircumstanceSummary(ValueObject):
     offered_on: date | None = None
     attended_from: date | None = None
     attended_until: date | None = None
+    care_status: CareStatus | None = None
     since: date
     until: date | None = None
 

@@ -48,6 +48,7 @@ class CircumstanceView(TypedDict):
     offered_on: NotRequired[str]
     attended_from: NotRequired[str]
     attended_until: NotRequired[str]
+    care_status: NotRequired[str]
     since: str
     until: str | None
 

@@ -111,6 +111,7 @@ class RecordCircumstance(Command):
     offered_on: _DayOfANeed = None
     attended_from: _DayOfANeed = None
     attended_until: _DayOfANeed = None
+    care_status: Annotated[events.CareStatus | None, _of_kind("CARE")] = None
     description: Sealed[FreeText] | None = None
     since: date
     until: date | None = None

@@ -253,7 +253,7 @@ def test_a_time_is_read_as_people_write_it(clock: str, read: str | None) -> None
         ("ETE", {"provision", "suitable", "hours_offered", "hours_attended"}),
         ("SEND", {"identified", "formal_plan"}),
         ("SUBSTANCES", {"screened_on", "substances_intervention", "offered_on", "attended_from", "attended_until"}),
-        ("CARE", set()),
+        ("CARE", {"care_status"}),
     ],
 )
 def test_the_chosen_kind_decides_what_is_asked(kind: str, asked: set[str]) -> None:

@@ -42,6 +42,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     circumstance("school", kind="ETE", provision="COLLEGE", suitable="SUITABLE", hours_offered=Decimal("18.5")),
     circumstance("plan", kind="SEND", description=Sealed("An education plan.")),
     circumstance("plan", kind="SEND", identified=True, formal_plan=False),
+    circumstance("care", kind="CARE", care_status="LOOKED_AFTER"),
     circumstance("mind", kind="MENTAL_HEALTH", screened_on=date(2026, 1, 5), attended_from=date(2026, 5, 1)),
 )
 CORRECTIONS: Final[tuple[Correction, ...]] = (
