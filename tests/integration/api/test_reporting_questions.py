@@ -92,7 +92,7 @@ QUESTIONS = {
     "limit": ("/v1/duties?limit=", [*ODD, "0", "01", "501", "-1"]),
     "officer of a sheet": ("/v1/duties?officer=", NO_IDS),
     "case_id": ("/v1/cases/", NO_IDS[1:]),
-    "measure": ("/v1/measures/", [*ODD[1:], "KPI6", "kpi7"]),
+    "measure": ("/v1/measures/", [*ODD[1:], "KPI6", "kpi77"]),
     **{
         f"{name} of {path}": (f"{path}?{name}=", NO_TIMES)
         for path in (f"/v1/cases/{SOME_CASE}", f"/v1/cases/{SOME_CASE}/timeline", "/v1/duties")

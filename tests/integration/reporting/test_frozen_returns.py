@@ -129,7 +129,7 @@ async def test_only_an_analyst_freezes_and_only_some_read(partnership: Partnersh
 @pytest.mark.parametrize(
     ("question", "field"),
     [
-        ({"measure": "kpi7"}, "kpi7"),
+        ({"measure": "kpi77"}, "kpi77"),
         ({"to": "2026-03-01"}, "ends on"),
         ({"group_by": "shoe_size"}, "shoe_size"),
         ({"from": "yesterday"}, "from"),

@@ -13,7 +13,7 @@ import pytest
 from services.disposal.domain.state import FailedDiversion
 from services.disposal.summary import DeferralSummary, SealedTexts
 from services.education.summary import SessionSummary
-from services.people.events import Accommodation, Provision
+from services.people.events import Accommodation, CareStatus, Provision
 from services.referral.summary import Advice, CrimeOutcome, ReferralSummary
 from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.disproportionality import group_of
@@ -259,6 +259,25 @@ def test_a_need_is_screened_by_the_end_or_in_treatment_at_the_start(name: str, o
     (type_,) = {*offer.values()} - {offer["kind"]}
     assert found["by_type"][type_] == {"offered": 2, "attended": 1, "not_attended": 1}
     assert found["by_order"]["youth_caution"] == counted
+
+
+def test_a_wider_service_counts_on_any_day_of_the_programme() -> None:
+    """Given statuses at the edges of a programme, then each counts at the start, in it or at its end, and a child once in each."""
+    first, last = day("2026-01-01"), day("2026-03-01")
+    cases = [case("YC", programme=programme("youth_caution")) for _ in range(4)]
+    two, within, referred, after = cases
+    found = ask(
+        "kpi7",
+        *cases,
+        lives(two, {"care_status": "LOOKED_AFTER", "until": first}, {"care_status": "CHILD_IN_NEED", "since": last}),
+        lives(within, {"care_status": "EARLY_HELP_PLAN", "since": day("2026-02-01"), "until": day("2026-02-01")}),
+        lives(referred, *({"care_status": "EARLY_HELP_REFERRAL", "since": on} for on in (day("2025-12-31"), last))),
+        lives(after, *({"care_status": one, "since": day("2026-03-02")} for one in get_args(CareStatus))),
+    )
+    counted = [found[name] for name in ("with_a_service", "with_a_service_at_start", "with_a_service_at_end")]
+    assert (counted, found["referred_before_start"], found["referred_from_start"]) == ([2, 1, 1], 1, 1)
+    assert found["by_service"]["start"]["looked_after"] == found["by_service"]["during"]["early_help_plan"] == 1
+    assert found["by_service"]["start"]["child_in_need"] == 0
 
 
 @pytest.mark.parametrize(("name", "codes"), [("accommodation_types", Accommodation), ("provision_types", Provision)])
@@ -522,7 +541,7 @@ def test_the_indicators_begin_on_their_day(name: str) -> None:
 def test_a_bad_question_says_what_to_ask() -> None:
     """Given an unknown measure, grouping or a reversed period, when asked, then the refusal names what there is."""
     with pytest.raises(BadQuestion, match="kpi6"):
-        measure_facts("kpi7", [], date(2026, 1, 1), date(2026, 1, 2))
+        measure_facts("kpi77", [], date(2026, 1, 1), date(2026, 1, 2))
     with pytest.raises(BadQuestion, match="area"):
         ask("kpi6", group_by="shoe_size")
     with pytest.raises(BadQuestion, match="before"):

@@ -112,6 +112,9 @@ TABLE: Final = {
     "provision_types": Moved({"school": []}, counts("kpi2", *PUPIL)),
     "full_time_hours": Moved({"above_school_age": 21}, counts("kpi2", *PUPIL)),
     "ete_hours": Moved({"1-20": 1, "21-24": 21, "25-or-more": 25}, counts("kpi2", *PUPIL)),
+    "wider_services": Moved(
+        {"looked_after": []}, counts("kpi7", PROGRAMME, lives(PROGRAMME, {"care_status": "LOOKED_AFTER"}))
+    ),
     "intervention_types": Moved({"MENTAL_HEALTH": ["GETTING_HELP"]}, counts("kpi4", *ADVISED)),
     "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
     "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
