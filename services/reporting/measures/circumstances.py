@@ -20,7 +20,7 @@ VERDICTS: Final = ("suitable", "unsuitable", "not_recorded")
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """What is recorded of a child on a day."""
+    """What is recorded of a child on a day, or in days until one."""
 
     child: DisposalSummary
     on: date
@@ -34,7 +34,7 @@ class Then:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A child of the population, when the programme started and when it ended, and all that is recorded of the child."""
+    """A child of the population, when the programme started, during it, and when it ended, and all that is recorded of the child."""
 
     programme: Programme
     at: Mapping[str, Then]
@@ -65,18 +65,17 @@ def _select(field: str, dataset: Dataset, period: Period) -> list[Standing]:
     for person in dataset.all_of(PersonSummary):
         items.setdefault(person.subject, []).extend(person.circumstances)
 
-    def then(child: DisposalSummary, on: date) -> Then:
-        recorded = items.get(child.subject, ())
-        return Then(child, on, tuple(one for one in recorded if getattr(one, field) is not None and one.stands(on, on)))
+    def standing(row: Programme) -> Standing:
+        recorded, (start, end) = tuple(items.get(row.summary.subject, ())), (row.starts_on, row.ended_on)
+        said = [one for one in recorded if getattr(one, field) is not None]
+        days = {"start": (start, start), "during": (start, end), "end": (end, end)}
+        at = {
+            when: Then(row.summary, last, tuple(one for one in said if one.stands(first, last)))
+            for when, (first, last) in days.items()
+        }
+        return Standing(row, at, recorded)
 
-    return [
-        Standing(
-            row,
-            {"start": then(row.summary, row.starts_on), "end": then(row.summary, row.ended_on)},
-            tuple(items.get(row.summary.subject, ())),
-        )
-        for row in population(dataset, period)
-    ]
+    return [standing(row) for row in population(dataset, period)]
 
 
 def _count(rows: Sequence[Standing]) -> dict[str, int]:

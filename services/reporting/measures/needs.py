@@ -1,5 +1,6 @@
 """What the children of the population needed, were offered and attended: the measures of mental health and of substances."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -51,15 +52,17 @@ def _aggregate(kind: str, rows: Sequence[Standing], dataset: Dataset, period: Pe
         }
 
     needs = list(_needs(kind, types, rows))
-    by_type = {
-        type_: [sum(type_ in need.offered for need in needs), sum(type_ in need.attended for need in needs)]
-        for type_ in types
-    }
+    offered = Counter(type_ for need in needs for type_ in need.offered)
+    attended = Counter(type_ for need in needs for type_ in need.attended)
     return {
         **count(rows),
         "by_type": {
-            type_: {"offered": offered, "attended": attended, "not_attended": offered - attended}
-            for type_, (offered, attended) in by_type.items()
+            type_: {
+                "offered": offered[type_],
+                "attended": attended[type_],
+                "not_attended": offered[type_] - attended[type_],
+            }
+            for type_ in types
         },
         "by_order": by_order(count, rows),
     }
