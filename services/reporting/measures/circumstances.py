@@ -1,5 +1,6 @@
 """How the children of the population lived when their programmes started and ended, and what they needed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -94,21 +95,19 @@ def _aggregate(tables: Tables, rows: Sequence[Standing], dataset: Dataset, perio
     """Count by verdict: all, by kind of order, and for each table by the labels that a child has then."""
     policy = dataset.policy.on(period.last)
 
-    def counted(labels: Labels, label: str, moment: str) -> dict[str, int]:
-        found = [row.at[moment].verdict for row in rows if label in labels(row.at[moment], policy)]
-        return {"children": len(found), "suitable": found.count("suitable"), "unsuitable": found.count("unsuitable")}
+    def counted(names: str | Sequence[str], labels: Labels, moment: str) -> dict[str, dict[str, int]]:
+        those = [row.at[moment] for row in rows]
+        found = Counter(
+            (label, what) for one in those for label in labels(one, policy) for what in ("children", one.verdict)
+        )
+        listed = policy.table(names) if isinstance(names, str) else names
+        return {label: {what: found[label, what] for what in ("children", *VERDICTS[:2])} for label in listed}
 
     return {
         **_count(rows),
         "by_order": by_order(_count, rows),
         **{
-            table: {
-                moment: {
-                    label: counted(labels, label, moment)
-                    for label in (policy.table(names) if isinstance(names, str) else names)
-                }
-                for moment in MOMENTS
-            }
+            table: {moment: counted(names, labels, moment) for moment in MOMENTS}
             for table, (names, labels) in tables.items()
         },
     }
