@@ -48,9 +48,9 @@ CODED: Final[Mapping[str, Sequence[str]]] = {
 
 
 def fits_its_kind(said: RecordCircumstance | CircumstanceRecorded) -> bool:
-    given = {name for name in CODED if getattr(said, name) is not None}
-    enough = _NEEDED[said.kind] in given if said.kind in _NEEDED else given or said.description is not None
-    return bool(enough) and all(said.kind in CODED[name] for name in given)
+    given = {name for name in (*CODED, "description") if getattr(said, name) is not None}
+    enough = _NEEDED[said.kind] in given if said.kind in _NEEDED else bool(given)
+    return enough and all(said.kind in CODED[name] for name in given - {"description"})
 
 
 @dataclass(frozen=True)
