@@ -106,6 +106,8 @@ class Measure(Generic[Row]):
     """The versions whose frozen answers are shown no longer, since they count few children."""
     columns: Mapping[str, str] = field(default_factory=dict)
     title: str | None = None
+    headline: Mapping[str, str] = field(default_factory=dict)
+    """The names of the counts that are its figure: `of` so many, and `over` how many if it is a share."""
 
     def rows(self, dataset: Dataset, period: Period) -> Sequence[Row]:
         """Select the rows of a period, of the summaries with a declared day in it: tables are searched by the same days.

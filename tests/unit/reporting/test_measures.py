@@ -20,6 +20,7 @@ from services.reporting.measures.disproportionality import group_of
 from services.reporting.measures.period import BadQuestion, Period, quarter, quarter_of, year_of
 from services.reporting.measures.policy import POLICY
 from services.reporting.measures.programmes import population
+from services.reporting.queries.cells import records_in_cell
 from services.reporting.queries.csv_export import as_csv
 from services.trade.summary import LapsedDuty
 from services.trade.vocabulary import OffenceCategory, OutcomeCode, SessionKind, Topic
@@ -197,6 +198,18 @@ def test_accommodation_is_that_of_the_first_and_the_last_day() -> None:
     }
     assert found["by_type"]["end"]["parents"] == found["by_type"]["end"]["foster_care"]
     assert found["by_type"]["end"]["parents"] == {"children": 1, "suitable": 0, "unsuitable": 1}
+
+
+def test_a_pack_is_what_each_of_its_measures_answers() -> None:
+    """Given children of several measures, then the pack has the answer of each, its version, and the records of each."""
+    one, other = case("YCC", programme=programme("youth_conditional_caution")), case("YC")
+    records = (one, other, lives(one, {"accommodation": "AT_HOME"}))
+    pack = ask("pack", *records)
+    assert pack["kpi1"]["suitable_at_end"] == 1
+    for name in ("kpi1", "kpi6_yjb", "kpi9", "fte_yjb", "outcomes"):
+        alone = ask(name, *records)
+        assert pack[name] == {key: alone[key] for key in pack[name]}
+    assert records_in_cell(MEASURES["pack"], Dataset(records), Q4, "kpi1.children") == (1, [("disposal", one.stream)])
 
 
 def test_hours_are_those_of_all_provisions_and_weighed_by_school_age() -> None:
