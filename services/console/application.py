@@ -129,6 +129,7 @@ def routes() -> list[BaseRoute]:
         page_route("/returns/file/{kind}", returns.file_of_returns),
         page_route("/returns/cases", returns.counted_page),
         page_route("/returns/board", returns.board_page),
+        page_route("/returns/pack", returns.pack_page),
         page_route("/returns/inspection", inspection.inspection_file),
         page_route("/returns/frozen", returns.frozen_page),
         page_route("/returns/frozen/{return}", returns.one_frozen_page),

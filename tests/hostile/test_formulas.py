@@ -84,8 +84,8 @@ def test_a_register_that_comes_back_is_imported_as_it_was(formula: str) -> None:
 
 def test_a_workbook_of_numbers_has_no_formula() -> None:
     """Given labels that begin as formulas, then the cells of the workbook are texts."""
-    line = dict.fromkeys(COLUMNS, "=1+1")
-    with zipfile.ZipFile(io.BytesIO(workbook_of("=1+1", [line]))) as book:
+    line = dict.fromkeys((*COLUMNS, "Definition"), "=1+1")
+    with zipfile.ZipFile(io.BytesIO(workbook_of("=1+1", {"=1+1": [line]}))) as book:
         sheets = [book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/")]
     assert len(sheets) >= 2
     assert not [sheet for sheet in sheets if b"<f>" in sheet]

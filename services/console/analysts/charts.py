@@ -1,4 +1,4 @@
-"""Charts of returns as SVG: bars in Vega-Lite, drawn by vl-convert without a browser.
+"""Charts of returns as SVG: bars and lines in Vega-Lite, drawn by vl-convert without a browser.
 
 Each has a title, a text alternative and the table of its numbers beside it. The colours are those of the Government Analysis
 Function for four series; every bar has its number at its end, so that nothing is said by colour alone.
@@ -6,7 +6,7 @@ Function for four series; every bar has its number at its end, so that nothing i
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import ceil
@@ -22,6 +22,7 @@ BAR: Final = 22
 """The height of a bar in pixels."""
 FONT: Final = "Arial"
 TICKS: Final = 5
+HEADER: Final = {"labelFontSize": 14, "labelFontWeight": "bold", "labelLimit": WIDTH // 2, "labelAnchor": "start"}
 _NOISE: Final = re.compile(r' (?:role|aria-[a-z]+|class|pointer-events)="[^"]*"')
 """Attributes that Vega leaves for assistive technology; the chart is one picture, told by its title and its table."""
 
@@ -40,9 +41,59 @@ def bar_chart(id_: str, title: str, bars: Sequence[Bar]) -> Markup | None:
     series = list(dict.fromkeys(bar.series for bar in bars))
     if not bars or len(series) > MAX_SERIES:
         return None
-    drawn = _svg(json.dumps(_specification(bars, series)))
-    head, _, body = _NOISE.sub("", drawn).partition(">")
-    said = f"{title}. {_in_words(bars)}"
+    return _labelled(id_, title, f"{title}. {_in_words(bars)}", _specification(bars, series))
+
+
+def line_chart(id_: str, title: str, points: Sequence[Bar]) -> Markup | None:
+    """Draw a line for each series over the names in their order, each in a field of its own; None if there is nothing to draw."""
+    if not points:
+        return None
+    names, series = (
+        list(dict.fromkeys(which)) for which in zip(*((one.name, one.series) for one in points), strict=True)
+    )
+    axis = {
+        "labelAngle": 0,
+        "labelExpr": f"datum.value == '{names[0]}' || datum.value == '{names[-1]}' ? datum.value : ''",
+    }
+    where: dict[str, Any] = {
+        "x": {
+            "field": "name",
+            "type": "ordinal",
+            "sort": names,
+            "scale": {"domain": names},
+            "title": None,
+            "axis": axis,
+        },
+        "y": {
+            "field": "value",
+            "type": "quantitative",
+            "title": None,
+            "scale": {"zero": True},
+            "axis": {"tickCount": 3},
+        },
+    }
+    number = {"field": "value", "type": "quantitative"}
+    colour = {"value": PALETTE[0]}
+    specification = _drawing(
+        points,
+        facet={"field": "series", "type": "nominal", "sort": series, "title": None, "header": HEADER},
+        columns=2,
+        spec={
+            "width": WIDTH // 2,
+            "height": 4 * BAR,
+            "layer": [
+                {"mark": {"type": "line", "point": True}, "encoding": {**where, "color": colour}},
+                {"mark": {"type": "text", "dy": -9}, "encoding": {**where, "text": number}},
+            ],
+        },
+        resolve={"scale": {"y": "independent"}},
+    )
+    return _labelled(id_, title, f"{title}, from {names[0]} to {names[-1]}. The table has every number.", specification)
+
+
+def _labelled(id_: str, title: str, said: str, specification: Mapping[str, Any]) -> Markup:
+    """Draw a specification as one picture with a title and a text alternative."""
+    head, _, body = _NOISE.sub("", _svg(json.dumps(specification))).partition(">")
     return Markup('{} role="img" aria-labelledby="{}-title {}-text"><title id="{}-title">{}</title>{}{}').format(
         Markup(head),  # noqa: S704 - drawn by vl-convert from the specification below, texts escaped there
         *(id_, id_, id_),
@@ -84,15 +135,22 @@ def _specification(bars: Sequence[Bar], series: Sequence[str]) -> dict[str, Any]
         "legend": {"title": None, "orient": "top", "labelLimit": 240} if len(series) > 1 else None,
     }
     number = {"field": "value", "type": "quantitative"}
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "data": {"values": [asdict(bar) for bar in bars]},
-        "layer": [
+    return _drawing(
+        bars,
+        layer=[
             {"mark": "bar", "encoding": {**where, "color": colour}},
             {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {**where, "text": number}},
         ],
-        "width": WIDTH,
-        "height": len(names) * (len(series) * BAR + BAR // 2),
+        width=WIDTH,
+        height=len(names) * (len(series) * BAR + BAR // 2),
+    )
+
+
+def _drawing(values: Sequence[Bar], **more: Any) -> dict[str, Any]:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "data": {"values": [asdict(one) for one in values]},
+        **more,
         "config": {
             "aria": False,
             "font": FONT,

@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
@@ -17,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import names
-from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
+from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart, line_chart
+from services.console.analysts.figures import QUARTERS, figures_of, quarter_name, whole_quarters
 from services.console.analysts.workbooks import workbook_of
 from services.console.apis import Apis, Part, Problem, part_of
 from services.console.directory import nameless
@@ -26,11 +26,15 @@ from services.console.rendering import render
 from services.console.routing import Form, console_of, first, query, read_key, read_name, read_page, read_uuid, see
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
-from services.reporting.measures.definition import WORDS
+from services.reporting.measures import MEASURES
+from services.reporting.measures.period import Period, quarter
 from services.system.registry import COLLECTIONS, RECORD_TITLES
 from services.trade.csv_text import csv_text
 from shared.api.parameters import UUID_TEXT
 
+PACK: Final = "pack"
+CHOICE: Final = 12
+"""How many quarters are offered by their names."""
 FILES: Final = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -91,12 +95,12 @@ ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positi
 
 
 async def returns_page(request: Request, session: Session) -> Response:
-    measures = await _measures(console_of(request).apis)
-    chosen = query(request, "measure", "from", "to")
+    measures = [name for name in await _measures(console_of(request).apis) if name != PACK]
+    chosen = query(request, "measure") | period_of(request)
     shown, wrong = None, ""
     if chosen["measure"] in measures:
         try:
-            answer = await _ask_measure(request, session, chosen["measure"])
+            answer = await _ask_measure(request, session, chosen["measure"], period_of(request))
             shown = await _show_measure(request, session, answer, page=request.query_params.get("page"))
         except Problem as problem:
             if problem.status != 422:
@@ -110,8 +114,43 @@ async def returns_page(request: Request, session: Session) -> Response:
         measures=measures,
         name_of=measure_name,
         chosen=chosen,
+        quarters=quarter_choice(request),
         shown=shown,
+        definition=MEASURES[chosen["measure"]].definition if shown else "",
         wrong=wrong,
+        key=str(uuid4()),
+    )
+
+
+async def pack_page(request: Request, session: Session) -> Response:
+    """Show the figures of a quarter, by how much each moved, and the line of each over eight quarters."""
+    last = _quarter_of(request)
+    quarters = [last, *whole_quarters(last.first, QUARTERS - 1)]
+    answers = await asyncio.gather(
+        *(part_of(_ask_measure(request, session, PACK, days_in(period))) for period in quarters)
+    )
+    if answers[0].status == 403:
+        raise HTTPException(403, answers[0].notice)
+    figures = [figures_of(part.value or {}) for part in answers]
+    points = [
+        Bar(quarter(period.first).replace("-Q", " Q"), short_name(name), value)
+        for name in figures[0]
+        for period, found in zip(reversed(quarters), reversed(figures), strict=True)
+        if name in found and (value := found[name].value) is not None
+    ]
+    trend = await asyncio.to_thread(line_chart, "trend", "The figures of eight quarters", points)
+    return render(
+        request,
+        "pack.html",
+        session,
+        part=answers[0],
+        chosen=days_in(last),
+        quarters=quarter_choice(request),
+        name=quarter_name(last),
+        heads=[quarter(period.first).replace("-Q", " Q") for period in quarters],
+        rows=[(name, [found.get(name) for found in figures]) for name in figures[0]],
+        name_of=measure_name,
+        trend=trend,
         key=str(uuid4()),
     )
 
@@ -121,9 +160,12 @@ async def file_of_returns(request: Request, session: Session) -> Response:
     kind, measure = read_name(request, "kind"), request.query_params.get("measure")
     if kind not in FILES or measure not in await _measures(console_of(request).apis):
         raise HTTPException(404)
-    answer = await _ask_measure(request, session, measure)
-    lines = list(lines_of(answer))
-    content = csv_of(lines) if kind == "csv" else await asyncio.to_thread(workbook_of, short_name(measure), lines)
+    answer = await _ask_measure(request, session, measure, period_of(request))
+    sheets = {short_name(part["measure"]): list(lines_of(part)) for part in answers_in(answer)}
+    if kind == "csv":
+        content: str | bytes = csv_of([line for lines in sheets.values() for line in lines])
+    else:
+        content = await asyncio.to_thread(workbook_of, measure_name(measure), sheets)
     name = f"{measure}-{answer['from']}-{answer['to']}.{kind}"
     return Response(content, media_type=FILES[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
@@ -151,7 +193,7 @@ async def counted_page(request: Request, session: Session) -> Response:
 
 
 async def board_page(request: Request, session: Session) -> Response:
-    """Show every measure of a period on one page, for the board: the last whole quarter if none is asked for."""
+    """Show every measure of a period on one page, for the board."""
     chosen = period_of(request)
     measures, answers = await measures_of(console_of(request).apis, session, chosen)
     parts: list[tuple[str, Part[ShownMeasure]]] = []
@@ -164,17 +206,37 @@ async def board_page(request: Request, session: Session) -> Response:
 
 
 def period_of(request: Request) -> dict[str, str]:
-    """Return the period of an address; the last whole quarter if it has none."""
+    """Return the period of an address, by the name of a quarter or by its days; the last whole quarter if it has none."""
     chosen = query(request, "from", "to")
-    if all(chosen.values()):
-        return chosen
-    return {name: f"{on:%Y-%m-%d}" for name, on in zip(("from", "to"), last_quarter(today()), strict=True)}
+    return chosen if any(chosen.values()) else days_in(_quarter_of(request))
+
+
+def _quarter_of(request: Request) -> Period:
+    """Return the quarter of an address by its name; the last whole one if it names none that is offered."""
+    offered = {quarter(one.first): one for one in whole_quarters(today(), CHOICE)}
+    return offered.get(request.query_params.get("quarter", "")) or next(iter(offered.values()))
+
+
+def days_in(period: Period) -> dict[str, str]:
+    return {"from": period.first.isoformat(), "to": period.last.isoformat()}
+
+
+def quarter_choice(request: Request) -> list[tuple[str, str, bool]]:
+    """Return the quarters that are offered: value, name, and whether it is the chosen one."""
+    chosen, quarters = period_of(request), whole_quarters(today(), CHOICE)
+    return [(quarter(one.first), quarter_name(one), days_in(one) == chosen) for one in quarters]
+
+
+def answers_in(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the answers of the measures of a pack, or the answer itself if it is of one measure."""
+    parts, about = [name for name in answer if name in MEASURES], {name: answer[name] for name in ABOUT & answer.keys()}
+    return [{**about, "measure": name, **answer[name]} for name in parts] if parts else [answer]
 
 
 async def measures_of(
     apis: Apis, session: Session, period: Mapping[str, str]
 ) -> tuple[Sequence[str], Sequence[Part[dict[str, Any]]]]:
-    names_of_measures = await _measures(apis)
+    names_of_measures = [name for name in await _measures(apis) if name != PACK]
     answers = (part_of(apis.get(session, "reporting", f"/v1/measures/{name}", period)) for name in names_of_measures)
     return names_of_measures, await asyncio.gather(*answers)
 
@@ -196,14 +258,16 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
     """Show a frozen return, and what would be counted today."""
     path = f"/v1/returns/{read_uuid(request, 'return')}"
     found = await console_of(request).apis.get(session, "reporting", path)
+    asked = request.query_params.get("page")
+    answers = answers_in(found["answer"])
+    shown = [await _show_measure(request, session, one, found["frozen_at"], page=asked) for one in answers]
     return render(
         request,
         "frozen_return.html",
         session,
         found=found,
-        shown=await _show_measure(
-            request, session, found["answer"], found["frozen_at"], page=request.query_params.get("page")
-        ),
+        name=measure_name(found["measure"]),
+        shown=shown,
         restated=[
             (
                 _words(", ".join(in_words(part) for part in difference["column"].split("."))),
@@ -217,13 +281,6 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
 def cell_in_words(cell: str) -> str:
     """Return the place of a number in an answer as a heading; the name of a measure's only group says nothing."""
     return ", ".join(_words(in_words(part)) for part in cell.removeprefix("columns.").split("."))
-
-
-def last_quarter(on: date) -> tuple[date, date]:
-    """Return the first and the last day of the quarter that ended last before a day."""
-    first_of_this = date(on.year, 3 * ((on.month - 1) // 3) + 1, 1)
-    last = first_of_this - timedelta(days=1)
-    return date(last.year, last.month - 2, 1), last
 
 
 def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -249,7 +306,7 @@ def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
 
 def measure_name(name: str) -> str:
     """Return a measure as its heading has it, such as KPI6 (out-of-court disposals) or Workload."""
-    return WORDS.get(name, {}).get("title") or short_name(name)
+    return (MEASURES[name].title if name in MEASURES else None) or short_name(name)
 
 
 def short_name(name: str) -> str:
@@ -274,8 +331,7 @@ async def _measures(apis: Apis, path: str = "/v1/measures/{measure}") -> list[st
     return await apis.parameter_values("reporting", path, "measure")
 
 
-async def _ask_measure(request: Request, session: Session, measure: str) -> Any:
-    period = query(request, "from", "to")
+async def _ask_measure(request: Request, session: Session, measure: str, period: Mapping[str, str]) -> Any:
     return await console_of(request).apis.get(session, "reporting", f"/v1/measures/{measure}", period)
 
 

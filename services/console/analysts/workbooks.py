@@ -13,6 +13,8 @@ import xlsxwriter
 COLUMNS: Final = ("What is counted", "Number of", "Value")
 FONT: Final = {"font_name": "Arial", "font_size": 12}
 TEXTS: Final = {"strings_to_formulas": False, "strings_to_urls": False}
+MOST_LETTERS: Final = 31
+"""Of the name of a sheet, as Excel has it."""
 WIDTH: Final = 45
 """The width of a column in letters."""
 ABOUT: Final = (
@@ -22,10 +24,11 @@ ABOUT: Final = (
 )
 
 
-def workbook_of(title: str, lines: Sequence[Mapping[str, str]]) -> bytes:
-    """Return numbers in long form as a workbook: a cover, and one sheet with a table in it."""
-    first = lines[0] if lines else {}
-    period = [f"{name}: {first[name]}" for name in ("First day", "Last day", "Definition") if name in first]
+def workbook_of(title: str, sheets: Mapping[str, Sequence[Mapping[str, str]]]) -> bytes:
+    """Return numbers in long form as a workbook: a cover, and for each title a sheet with one table in it."""
+    first = next((line for lines in sheets.values() for line in lines), {})
+    period = [f"{name}: {first[name]}" for name in ("First day", "Last day") if name in first]
+    versions = [f"{name}: definition {lines[0]['Definition']}" for name, lines in sheets.items() if lines]
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "default_format_properties": FONT, **TEXTS})
     book.set_properties({"title": title})
@@ -34,24 +37,20 @@ def workbook_of(title: str, lines: Sequence[Mapping[str, str]]) -> bytes:
     cover = book.add_worksheet("Cover")
     cover.set_column(0, 0, 2 * WIDTH)
     cover.write_string(0, 0, title, bold)
-    for row, text in enumerate((*period, *ABOUT), start=1):
+    for row, text in enumerate((*period, *versions, *ABOUT), start=1):
         cover.write_string(row, 0, text, plain)
-    sheet = book.add_worksheet("Numbers")
-    sheet.set_column(0, len(COLUMNS) - 1, WIDTH)
-    sheet.write_string(0, 0, title, bold)
-    sheet.write_string(1, 0, "This sheet has one table.", plain)
-    sheet.add_table(
-        2,
-        0,
-        2 + max(len(lines), 1),
-        len(COLUMNS) - 1,
-        {
-            "name": "numbers",
+    for number, (name, lines) in enumerate(sheets.items()):
+        sheet = book.add_worksheet(name[:MOST_LETTERS])
+        sheet.set_column(0, len(COLUMNS) - 1, WIDTH)
+        sheet.write_string(0, 0, name, bold)
+        sheet.write_string(1, 0, "This sheet has one table.", plain)
+        options = {
+            "name": f"numbers_{number}",
             "style": "Table Style Light 1",
-            "columns": [{"header": name} for name in COLUMNS],
+            "columns": [{"header": column} for column in COLUMNS],
             "data": [[line[COLUMNS[0]], line[COLUMNS[1]], _number(line[COLUMNS[2]])] for line in lines],
-        },
-    )
+        }
+        sheet.add_table(2, 0, 2 + max(len(lines), 1), len(COLUMNS) - 1, options)
     book.close()
     return out.getvalue()
 

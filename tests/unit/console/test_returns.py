@@ -12,8 +12,11 @@ import html5lib
 import pytest
 
 from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
-from services.console.analysts.returns import ShownMeasure, bars_of, csv_of, last_quarter, lines_of, table_of
+from services.console.analysts.figures import Figure, figures_of, whole_quarters
+from services.console.analysts.returns import ShownMeasure, bars_of, csv_of, lines_of, table_of
 from services.console.analysts.workbooks import workbook_of
+from services.reporting.measures import MEASURES, Dataset, answer
+from services.reporting.measures.period import Period
 
 HEAD = {"measure": "m", "from": "2025-10-01", "to": "2025-12-31", "definition_version": "1", "positions": {"a": 1}}
 
@@ -115,8 +118,8 @@ def test_a_file_has_every_label_on_every_line() -> None:
 
 def test_a_workbook_has_a_cover_and_its_numbers_as_numbers() -> None:
     """Given a measure, when it becomes a workbook, then it has a cover and a sheet, with numbers that can be added."""
-    workbook = zipfile.ZipFile(io.BytesIO(workbook_of("KPI6", list(lines_of(KPI6)))))
-    assert {"Cover", "Numbers"} <= set(_sheet_names(workbook))
+    workbook = zipfile.ZipFile(io.BytesIO(workbook_of("KPI6", {"KPI6": list(lines_of(KPI6))})))
+    assert {"Cover", "KPI6"} <= set(_sheet_names(workbook))
     sheets = "".join(workbook.read(name).decode() for name in workbook.namelist() if "worksheets/sheet" in name)
     assert "<v>12</v>" in sheets
 
@@ -136,4 +139,27 @@ def _sheet_names(workbook: zipfile.ZipFile) -> list[str]:
 )
 def test_the_board_sees_the_last_whole_quarter(on: date, quarter: tuple[date, date]) -> None:
     """Given a day, when the board's page opens, then it shows the quarter that ended last before it."""
-    assert last_quarter(on) == quarter
+    (last,) = whole_quarters(on, 1)
+    assert (last.first, last.last) == quarter
+
+
+def test_a_figure_says_its_share_and_how_it_moved() -> None:
+    """Given shares, counts and quarters in which nobody counts, then each says what it is, and moves only where both are known."""
+    third, half, nobody, count = Figure(1, 3), Figure(1, 2), Figure(0, 0), Figure(3, None)
+    assert [str(one) for one in (third, half, nobody, count)] == [
+        "33.3% (1 of 3)",
+        "50% (1 of 2)",
+        "Nobody to count",
+        "3",
+    ]
+    assert half.moved_from(third) == "+16.7 points"
+    assert count.moved_from(Figure(5, None)) == "-2"
+    assert half.moved_from(half) == "No change"
+    assert [half.moved_from(nobody), nobody.moved_from(half), half.moved_from(None)] == ["", "", ""]
+
+
+def test_the_figures_of_a_pack_are_the_headlines_of_its_measures() -> None:
+    """Given a pack without anything, then each measure of the Youth Justice Board that is counted here has a figure."""
+    found = figures_of(answer(MEASURES["pack"], Dataset(), Period(date(2026, 7, 1), date(2026, 9, 30)), {}))
+    assert list(found) == [*(f"kpi{n}" for n in (1, 2, 3, 4, 5)), "kpi6_yjb", "kpi7", "kpi9", "kpi10_yjb", "fte_yjb"]
+    assert {figure.of for figure in found.values()} == {0}

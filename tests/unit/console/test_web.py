@@ -93,6 +93,7 @@ PAGES = {
     "/returns",
     "/returns/file/{kind}",
     "/returns/board",
+    "/returns/pack",
     "/returns/cases",
     "/returns/inspection",
     "/returns/frozen",
