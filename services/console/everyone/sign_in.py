@@ -3,7 +3,7 @@
 The person is read from the access token by the same check that the APIs make, the name alone from the ID token, which is
 handed back at the sign-out. Access tokens live minutes; they are renewed when a page needs one.
 
-Both requests are written here: with authlib's client what its errors mean would have to be written all the same.
+Both requests are written here (ADR 90).
 """
 
 import asyncio
