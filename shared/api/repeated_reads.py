@@ -1,7 +1,7 @@
 """Repeated reads of an unchanged record of one's own: the first has its line, the others of an hour one with their count.
 
 A portal may ask every minute, and somebody who means harm a hundred times a second: a line each, for ever, would
-bury the reads of others (issue 46). The count is lost if the process is killed within the hour; the first line never is.
+bury the reads of others. The count is lost if the process is killed within the hour; the first line never is.
 """
 
 import time
