@@ -61,7 +61,8 @@ def codes_in_groups(field: str, groups: str) -> Labels:
     return labels
 
 
-def _select(field: str, dataset: Dataset, period: Period) -> list[Standing]:
+def standings(field: str, dataset: Dataset, period: Period) -> list[Standing]:
+    """Return the population of a period; `at` holds what is recorded in this field."""
     items: dict[object, list[CircumstanceSummary]] = {}
     for person in dataset.all_of(PersonSummary):
         items.setdefault(person.subject, []).extend(person.circumstances)
@@ -133,7 +134,7 @@ def measure_of(
         definition=definition.format_map(shared),
         reads=frozenset({"disposal", "people"}),
         days=programme_ends,
-        select=partial(_select, field),
+        select=partial(standings, field),
         aggregate=aggregate,
         needs_subjects=True,
         groupings={"area": lambda row: row.summary.counted_in},

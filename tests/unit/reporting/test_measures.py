@@ -212,6 +212,27 @@ def test_a_pack_is_what_each_of_its_measures_answers() -> None:
     assert records_in_cell(MEASURES["pack"], Dataset(records), Q4, "kpi1.children") == (1, [("disposal", one.stream)])
 
 
+def test_what_is_missing_is_counted_by_item_and_by_officer() -> None:
+    """Given an ended programme of which nobody has said where the child lived at its end, then the officer of the case has this gap."""
+    officer, other = uuid4(), uuid4()
+    full: dict[str, Any] = {"school_age_until": day("2027-06-25"), "prior_cautions": 0}
+    one = case("YC", programme=programme("youth_caution"), officer=officer, **full)
+    violent = case("YC", category=OffenceCategory.VIOLENCE, officer=other, **full)
+    said: list[dict[str, Any]] = [
+        {"provision": "COLLEGE"},
+        {"identified": False},
+        {"accommodation": "AT_HOME", "until": day("2026-02-01")},
+    ]
+    found = ask("gaps", one, violent, lives(one, *said))
+    assert found["missing"] == 2
+    assert found["by_officer"] == {str(officer): {"accommodation_at_end": 1}, str(other): {"seriousness": 1}}
+    everything = ask("gaps", case("YC", programme=programme("youth_caution", completed=None)))["by_item"]
+    assert {item for item, missing in everything.items() if not missing} == {"seriousness"}
+    assert records_in_cell(MEASURES["gaps"], Dataset([violent]), Q4, "by_item.seriousness")[1] == [
+        ("disposal", violent.stream)
+    ]
+
+
 def test_hours_are_those_of_all_provisions_and_weighed_by_school_age() -> None:
     """Given two provisions of 8 and 9 hours, then a child above school age is full-time, one of it part-time, and one not known neither."""
     ages = (day("2026-03-01"), day("2026-02-28"), None)
