@@ -183,7 +183,7 @@ async def counted_page(request: Request, session: Session) -> Response:
         "counted.html",
         session,
         name=measure_name(measure),
-        cell=cell_in_words(counted["cell"]),
+        cell=cell_in_words(counted["cell"], await console_of(request).directory.names(session)),
         found=counted,
         known_at=question["known_at"],
         records=[(record, RECORD_TITLES[COLLECTIONS[record["service"]]]) for record in records],
@@ -278,9 +278,9 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
     )
 
 
-def cell_in_words(cell: str) -> str:
+def cell_in_words(cell: str, officers: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the place of a number in an answer as a heading; the name of a measure's only group says nothing."""
-    return ", ".join(_words(in_words(part)) for part in cell.removeprefix("columns.").split("."))
+    return ", ".join(_words(_called(part, officers)) for part in cell.removeprefix("columns.").split("."))
 
 
 def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:

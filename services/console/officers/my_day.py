@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import names
+from services.console.analysts.figures import whole_quarters
+from services.console.analysts.returns import days_in
 from services.console.apis import Apis, part_of
 from services.console.directory import ROLES, WORKERS, nameless
 from services.console.forms.turns import last_of_turns
@@ -28,6 +30,7 @@ from services.console.sessions import Session
 from services.console.waits import Waits, list_waits
 from services.console.words import today
 from services.reporting.access import NAMING
+from services.reporting.measures.period import Period
 from services.trade.practitioners import SOON, Practitioner, register_on
 from services.trade.vocabulary import Role
 
@@ -42,6 +45,7 @@ LONG_OVERDUE_DAYS: Final = 7
 """Days after which what is overdue stands in a group of its own, before the rest."""
 TO_THE_PANEL: Final = frozenset({Role.POLICE_DECISION_MAKER, Role.YJS_CASE_MANAGER, Role.SUPERVISOR})
 """The roles that see the next sitting."""
+RECORDS_FOR_RETURNS: Final = frozenset({Role.YJS_CASE_MANAGER, Role.SAFE_SCHOOLS_OFFICER})
 NEW_DAYS: Final = 7
 """How far back the first look at what is new reaches."""
 NEW_SHOWN: Final = 10
@@ -82,6 +86,7 @@ async def my_day(request: Request, session: Session) -> Response:
         _next_sitting(console.apis, session),
         victims_waiting(console.apis, session) if Role.VICTIM_WORKER in session.roles else asyncio.sleep(0, ()),
         list_waits(console.apis, session),
+        part_of(_missing(console.apis, session)),
     )
     late, rest, differing, calendar, news, drafts = await asyncio.gather(
         part_of(_duties(console.apis, session, officer, overdue="true")),
@@ -95,7 +100,7 @@ async def my_day(request: Request, session: Session) -> Response:
         ),
         console.drafts.list(session.person),
     )
-    turns, workload, sitting, victims, waiting = await of_role
+    turns, workload, sitting, victims, waiting, missing = await of_role
     sheet = late if rest.value is not None else rest
     groups = [*_groups(late.value, SHOWN), *_groups(rest.value, SHOWN)] if sheet.value is not None else []
     counts = _counts(groups)
@@ -153,6 +158,7 @@ async def my_day(request: Request, session: Session) -> Response:
         workers=WORKERS,
         referrers=ROLES["officer"],
         lapsing=lapsing,
+        missing=missing.value or {},
         calendar=calendar,
         held_today=held_today,
         news=news,
@@ -213,6 +219,18 @@ async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:
     on = today().isoformat()
     answer = await apis.get(session, "reporting", "/v1/measures/workload", {"from": on, "to": on})
     return sorted(answer["by_officer"].items(), key=lambda item: -item[1])
+
+
+async def _missing(apis: Apis, session: Session) -> dict[str, tuple[int, str]]:
+    """Return by item how much the officer has still to record for the returns of the last quarter and this one, and where it is listed."""
+    if RECORDS_FOR_RETURNS.isdisjoint(session.roles):
+        return {}
+    days = days_in(Period(whole_quarters(today(), 1)[0].first, today()))
+    answer = await apis.get(session, "reporting", "/v1/measures/gaps", days)
+    return {
+        item: (count, address("/returns/cases", measure="gaps", cell=f"by_officer.{session.person}.{item}", **days))
+        for item, count in answer["by_officer"].get(session.person, {}).items()
+    }
 
 
 async def _officers(console: Console, session: Session, groups: Iterable[Group], ids: Iterable[str]) -> dict[str, str]:
