@@ -69,7 +69,7 @@ def line_chart(id_: str, title: str, points: Sequence[Bar]) -> Markup | None:
             "type": "quantitative",
             "title": None,
             "scale": {"zero": True},
-            "axis": {"tickCount": 3},
+            "axis": {"tickCount": 3, "tickMinStep": 1, "format": "d"},
         },
     }
     number = {"field": "value", "type": "quantitative"}

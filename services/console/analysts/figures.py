@@ -29,7 +29,7 @@ class Figure:
     def __str__(self) -> str:
         if self.over is None:
             return str(self.of)
-        return f"{self.value:g}% ({self.of} of {self.over})" if self.over else "Nobody to count"
+        return f"{self.value:g}% ({self.of} of {self.over})" if self.over else "Nobody"
 
     def moved_from(self, before: "Figure | None") -> str:
         """Return by how much it moved, such as +12.5 points; nothing where one of the two has no value."""

@@ -133,7 +133,7 @@ async def pack_page(request: Request, session: Session) -> Response:
         raise HTTPException(403, answers[0].notice)
     figures = [figures_of(part.value or {}) for part in answers]
     points = [
-        Bar(quarter(period.first).replace("-Q", " Q"), short_name(name), value)
+        Bar(quarter(period.first).replace("-Q", " Q"), figure_name(name), value)
         for name in figures[0]
         for period, found in zip(reversed(quarters), reversed(figures), strict=True)
         if name in found and (value := found[name].value) is not None
@@ -149,7 +149,7 @@ async def pack_page(request: Request, session: Session) -> Response:
         name=quarter_name(last),
         heads=[quarter(period.first).replace("-Q", " Q") for period in quarters],
         rows=[(name, [found.get(name) for found in figures]) for name in figures[0]],
-        name_of=measure_name,
+        name_of=figure_name,
         trend=trend,
         key=str(uuid4()),
     )
@@ -307,6 +307,11 @@ def csv_of(lines: Sequence[Mapping[str, str]]) -> str:
 def measure_name(name: str) -> str:
     """Return a measure as its heading has it, such as KPI6 (out-of-court disposals) or Workload."""
     return (MEASURES[name].title if name in MEASURES else None) or short_name(name)
+
+
+def figure_name(name: str) -> str:
+    """Return a measure as the pack has it, where the inclusion is the Youth Justice Board's throughout."""
+    return measure_name(name.removesuffix("_yjb"))
 
 
 def short_name(name: str) -> str:
