@@ -179,7 +179,7 @@ async def test_every_year_that_may_be_asked_for_is_answered(reporting: Client, n
     """For every accepted year each measure answers, or says that its policy values begin later."""
     token = await reporting.token("ANALYST")
     # the indicators of the YJB began on 1 April 2023
-    begins = "2023-04-01" if name.startswith(("kpi", "pack")) else "1998-09-30"
+    begins = "2023-04-01" if name.startswith(("kpi", "pack", "gaps")) else "1998-09-30"
     for first, last in [(begins, begins), ("2199-12-31", "2199-12-31"), ("1900-01-01", "2199-12-31")]:
         answer = await reporting.read(f"/v1/measures/{name}?from={first}&to={last}", token=token)
         assert answer.status_code == 200, answer.text

@@ -236,6 +236,7 @@ PAGES: Final = {
     "search": ("SUPERVISOR-1", "/search"),
     "reason": ("AUDITOR-1", "/reason"),
     "returns": ("ANALYST-1", "/returns?measure=kpi6&from=2025-10-01&to=2025-12-31"),
+    "pack": ("ANALYST-1", "/returns/pack?quarter=2025-26-Q3"),
     "board": ("ANALYST-1", "/returns/board?from=2025-10-01&to=2026-11-20"),
     "frozen": ("ANALYST-1", "/returns/frozen"),
     "sessions": ("SUPERVISOR-1", "/sessions?week=2026-05-18"),
@@ -264,7 +265,7 @@ PAGES: Final = {
 STYLED: Final = ("day", "returns", "report")
 """Pages with all that the one style sheet changes where it is wide or colours are forced: menu, tags, tables, forms."""
 
-OF_NUMBERS: Final = ("board", "evidence", "operations", "returns", "rules")
+OF_NUMBERS: Final = ("board", "evidence", "operations", "pack", "returns", "rules")
 """Pages whose tables scroll sideways where the window is narrow; the rows of an officer's are stacked."""
 
 

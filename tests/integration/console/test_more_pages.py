@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID, uuid4
 
 import pytest
@@ -139,6 +140,19 @@ def test_a_frozen_return_says_what_has_been_restated(browser: Browser) -> None:
     assert "Gives the same bytes" in frozen.words
     listed = browser.open("/returns/frozen")
     assert frozen.url.removeprefix(browser.base) in listed.links().values()
+
+
+def test_a_pack_shows_its_figures_and_is_frozen_as_one(browser: Browser) -> None:
+    """Given a quarter by its name, then its figures lead to their measures, the pack is kept as one return, and a sheet holds each measure."""
+    browser.sign_in("ANALYST-1")
+    chosen = browser.open("/returns/pack?quarter=nothing")
+    assert re.fullmatch(r"\w+ to \w+ \d{4} \(\d{4}-\d{2} Q[1-4]\)", chosen.heading)
+    assert "KPI6 (out-of-court disposals)" in chosen.links()
+    frozen = browser.send(chosen, chosen.form("/returns/frozen"))
+    assert "The pack of a quarter" in frozen.heading
+    assert "Nothing has been restated" in frozen.words
+    workbook = browser.client.get(f"{browser.base}{chosen.links()['Download as a workbook']}")
+    assert workbook.content.startswith(b"PK")
 
 
 def test_the_board_sees_every_measure_of_a_period(browser: Browser) -> None:
