@@ -273,6 +273,9 @@ def _decide(
         if reply.status == 422 and (broken := (reply.body or {}).get("rules")):
             refusals += [f"{entry.name}: {rule['text']} ({rule['id']})" for rule in broken]
             continue
+        if reply.status == 403 and (why := (reply.body or {}).get("detail")):
+            refusals.append(f"{entry.name}: {why}")
+            continue
         answers[entry.name] = require_found(reply, f"decision {action} of {entry.name}", OFFICER)
     if refusals:
         raise Refused("Refused.\n" + "\n".join(refusals))

@@ -210,6 +210,19 @@ def test_who_is_no_person_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     assert str(asked.exception) == f"No record of any service names the person {CASE}: check the id."
 
 
+def test_each_service_that_stops_a_restriction_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given records that the officer may not read, then each service that has one says so, and nothing is done."""
+    closed: tuple[int, Any] = 403, {"detail": "a record of this person is beyond your reach"}
+    open_: tuple[int, Any] = 200, {"records": [], "forgotten": None}
+    first, *others, last = (one.name for one in DECIDING)
+    with serving(closed, *[open_] * len(others), closed) as (url, server):
+        monkeypatch.setattr("ooc.data_rights.commands.client_of", lambda *_, **__: client(url))
+        asked = CliRunner().invoke(app, ["restrict", str(CASE), "--basis", "COURT_ORDER"])
+        assert all("dry_run=true" in path for _, path, _, _ in server.requests)
+    said = [f"{name}: a record of this person is beyond your reach" for name in (first, last)]
+    assert str(asked.exception).splitlines() == ["Refused.", *said]
+
+
 def test_an_export_says_how_it_is_checked_and_where_the_keys_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
