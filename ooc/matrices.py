@@ -1,4 +1,4 @@
-"""`ooc load-matrix` and `ooc load-practitioners`: a version of a table, checked line by line and kept for the services to read at their start."""
+"""`ooc load-matrix`, `ooc load-practitioners` and `ooc load-tables`: a version of a table, checked line by line and kept for the services to read at their start."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -9,6 +9,7 @@ import typer
 
 from ooc.tables import OUT
 from services.disposal.matrices import MatrixSettings, read_file
+from services.reporting.measures import policy
 from services.trade.practitioners import SETTING, PractitionerSettings, read_register
 from shared.domain.dates import local_day
 from shared.servers.settings import InvalidSetting
@@ -35,6 +36,16 @@ def load_practitioners(file: Table, since: Since) -> None:
     OUT.print(f"{len(register)} practitioners: {kept}. Restart the APIs of rj_conference and the console.")
 
 
+@app.command("load-tables")
+def load_tables(
+    file: Annotated[Path, typer.Argument(help="The values as TOML, by their names in the policy of reporting.")],
+    since: Since,
+) -> None:
+    """Load a version of the tables of returns into the directory that OOC_TABLES names; reporting is then restarted."""
+    tables, kept = _keep(file, since.date(), policy.TableSettings().tables, policy.SETTING, policy.read_tables)
+    OUT.print(f"{', '.join(tables)}: {kept}. Restart reporting.")
+
+
 def _keep(
     file: Path, since: date, folder: Path | None, setting: str, read: Callable[[Path, date], T]
 ) -> tuple[T, Path]:
@@ -42,7 +53,7 @@ def _keep(
     table = read(file, since)
     if folder is None:
         raise InvalidSetting(f"name the directory of its versions in {setting}")
-    kept, earlier = folder / f"{since}.csv", sorted(folder.glob("*.csv"))
+    kept, earlier = folder / f"{since}{file.suffix}", sorted(folder.glob(f"*{file.suffix}"))
     before = [version.stem for version in earlier if version.stem < kept.stem]
     if before and since < local_day(datetime.now(UTC)) and not kept.exists():
         raise InvalidSetting(

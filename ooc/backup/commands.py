@@ -57,6 +57,7 @@ Recipient = Annotated[
 FILES: Final = {
     "gravity_matrices": "OOC_GRAVITY_MATRICES",
     "practitioners": "OOC_PRACTITIONERS",
+    "tables": "OOC_TABLES",
     "partnership": "OOC_PARTNERSHIP",
 }
 """Files of the partnership's own, by the variable that names them."""

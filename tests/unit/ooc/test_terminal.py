@@ -56,7 +56,7 @@ ACTS = frozenset(
             "backup keys",
             "backup make",
         ),
-        *("load-matrix", "load-practitioners", "webhooks add", "webhooks remove", "webhooks replay"),
+        *("load-matrix", "load-practitioners", "load-tables", "webhooks add", "webhooks remove", "webhooks replay"),
         *(
             "document",
             "subject-access",
