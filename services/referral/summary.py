@@ -76,7 +76,9 @@ def summary(state: Referral, first: Fact) -> ReferralSummary:
 
 
 def _outcome(state: Referral, code: OutcomeCode, suspect: UUID | None = None) -> CrimeOutcome:
-    assigned = [one.at for one in state.assigned.values() if one.code is code and suspect in {None, one.suspect}]
+    assigned = [
+        one.at for one in state.assigned.values() if one.code is code and suspect in {None, state.suspect_of(one)}
+    ]
     return CrimeOutcome(code=code, on=local_day(max(assigned)))
 
 

@@ -18,7 +18,7 @@ class ConferenceSummary(Summary):
 
     @property
     def subject(self) -> UUID:
-        return self.harmer
+        return self.kept(self.harmer)
 
 
 def summary(state: Conference, first: Fact) -> ConferenceSummary:

@@ -47,6 +47,12 @@ class Summary(ValueObject):
     """The duties of the service that lapsed; reporting adds them."""
     led_by: str | None = None
     """Another area that leads the record, as after a transfer; reporting adds it. None: the one that opened it."""
+    merged: Mapping[UUID, UUID] = {}
+    """The ids that are given up of persons whom the record names, each with the one that is kept; reporting adds them."""
+
+    def kept(self, person: UUID) -> UUID:
+        """Return the one id under which a person counts."""
+        return self.merged.get(person, person)
 
     @property
     def counted_in(self) -> str | None:

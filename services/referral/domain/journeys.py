@@ -35,7 +35,7 @@ def _wanting_support(state: Referral) -> Iterable[UUID]:
 
 
 def _every_suspect_has_an_outcome(state: Referral) -> bool:
-    decided = {outcome.suspect for outcome in state.assigned.values()}
+    decided = set(map(state.suspect_of, state.assigned.values()))
     return bool(decided) and (None in decided or decided.issuperset(state.suspects))
 
 

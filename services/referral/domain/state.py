@@ -343,13 +343,22 @@ class Referral:
 
     @property
     def suspects(self) -> tuple[UUID, ...]:
-        """Those who are said to have done harm."""
-        return tuple(person for person, part in self.people.items() if part.did_harm)
+        """Those who are said to have done harm, each under one id."""
+        return tuple(dict.fromkeys(self.linked_as(person) for person, part in self.people.items() if part.did_harm))
+
+    def linked_as(self, person: UUID) -> UUID:
+        """Return the id under which a person is linked first: of several that are merged it stands for all."""
+        same = self.known.same_as(person)
+        return next((id_ for id_ in self.people if id_ in same), person)
+
+    def suspect_of(self, outcome: AssignedOutcome) -> UUID | None:
+        """Return whose outcome it is, under one id; None: the crime's own."""
+        return None if outcome.suspect is None else self.linked_as(outcome.suspect)
 
     @property
     def is_under_ten(self) -> bool:
         """Whether everybody who is said to have done harm was under ten on the day."""
-        suspects = [self.people[person] for person in self.suspects]
+        suspects = [part for part in self.people.values() if part.did_harm]
         return bool(suspects) and all(suspect.category is Category.CHILD_UNDER_10 for suspect in suspects)
 
     @property
@@ -367,7 +376,7 @@ class Referral:
         """Return the outcome of each suspect, and under the referral's id that of the crime itself: of several the highest."""
         by_suspect: dict[UUID, list[OutcomeCode]] = defaultdict(list)
         for outcome in self.assigned.values():
-            by_suspect[outcome.suspect or self.referral_id].append(outcome.code)
+            by_suspect[self.suspect_of(outcome) or self.referral_id].append(outcome.code)
         return {suspect: self._highest(codes, policy_on) for suspect, codes in by_suspect.items()}
 
     def outcome(self, policy_on: PolicyOn) -> OutcomeCode | None:

@@ -24,6 +24,11 @@ class VictimOf:
     """What the referral says of updates and support."""
 
     @property
+    def person(self) -> UUID:
+        """The victim, under one id."""
+        return self.summary.kept(self.victim.person_id)
+
+    @property
     def was_told(self) -> bool:
         """Whether they were told how it went on: in the disposal case or in the referral."""
         return self.victim.told or self.wishes.told
@@ -36,23 +41,19 @@ def select_victims(dataset: Dataset, period: Period) -> list[VictimOf]:
 def victims_of(summaries: Iterable[DisposalSummary], dataset: Dataset) -> list[VictimOf]:
     by_harmer: dict[UUID, list[ConferenceSummary]] = {}
     for conference in dataset.all_of(ConferenceSummary):
-        by_harmer.setdefault(conference.harmer, []).append(conference)
+        by_harmer.setdefault(conference.subject, []).append(conference)
     referrals = {
-        referral.stream: {victim.person_id: victim for victim in referral.victims}
+        referral.stream: {referral.kept(victim.person_id): victim for victim in referral.victims}
         for referral in dataset.all_of(ReferralSummary)
     }
     victims: list[VictimOf] = []
     for summary in summaries:
-        took_part = _took_part(summary, by_harmer.get(summary.child, ()))
+        took_part = _took_part(summary, by_harmer.get(summary.subject, ()))
         wishes = referrals.get(summary.follows, {}) if summary.follows is not None else {}
         victims += [
-            VictimOf(
-                summary,
-                victim,
-                victim.person_id in took_part,
-                wishes.get(victim.person_id, VictimWishes(person_id=victim.person_id)),
-            )
+            VictimOf(summary, victim, person in took_part, wishes.get(person, VictimWishes(person_id=person)))
             for victim in summary.victims
+            for person in (summary.kept(victim.person_id),)
         ]
     return victims
 
@@ -60,7 +61,7 @@ def victims_of(summaries: Iterable[DisposalSummary], dataset: Dataset) -> list[V
 def _took_part(summary: DisposalSummary, conferences: Sequence[ConferenceSummary]) -> set[UUID]:
     """Return who took part in a conference of this child, in any mode, for this disposal or, naming none, in its case."""
     return {
-        person
+        conference.kept(person)
         for conference in conferences
         if conference.held_on is not None
         and (
@@ -72,13 +73,13 @@ def _took_part(summary: DisposalSummary, conferences: Sequence[ConferenceSummary
 
 
 def distinct(rows: Iterable[VictimOf]) -> int:
-    return len({row.victim.person_id for row in rows})
+    return len({row.person for row in rows})
 
 
 def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> dict[str, Any]:
     """Count distinct victims, and distinct children with one. A person harmed by two children counts once."""
-    consenting = {row.victim.person_id for row in rows if row.victim.consents_to_contact}
-    engaged = {row.victim.person_id for row in rows if row.engaged}
+    consenting = {row.person for row in rows if row.victim.consents_to_contact}
+    engaged = {row.person for row in rows if row.engaged}
     return {
         "victims": distinct(rows),
         "children_with_a_victim": len({row.summary.subject for row in rows}),

@@ -22,7 +22,7 @@ def aggregate(rows: Sequence[VictimOf], _dataset: Dataset, _period: Period) -> d
         "children_with_a_victim": len({row.summary.subject for row in rows}),
         "consented_to_contact": distinct(consenting),
         "engaged_and_consented": distinct(row for row in consenting if row.engaged),
-        "restorative_interventions": sum(row.engaged for row in rows),
+        "restorative_interventions": len({(row.summary.stream, row.person) for row in rows if row.engaged}),
         "view_sought_before_decision": distinct(row for row in consenting if row.victim.view_sought_before_decision),
         "progress_given": distinct(row for row in consenting if row.was_told),
         "support_given": distinct(row for row in consenting if row.wishes.supported),

@@ -112,10 +112,12 @@ def fold(
     shown = history_at(counted, as_of=as_of, known_at=known_at)
     service = service_of(history[0])
     read_model = READ_MODELS[service]
-    state = read_model.decider.fold(shown, known=known.at(as_of, known_at))
+    known = known.at(as_of, known_at)
+    state = read_model.decider.fold(shown, known=known)
     if state is None:
         return None
     summary: Summary = (read_model.summary or plain_summary)(state, shown[0])
+    merged = {person: known.ids_of(person)[0] for person in sorted(known.merged)}
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
     events = read_model.events
@@ -126,7 +128,7 @@ def fold(
         history=history,
         view=read_model.view(state),
         duties=duties,
-        summary=summary.model_copy(update={"lapsed": lapsed, "led_by": led_by}),
+        summary=summary.model_copy(update={"lapsed": lapsed, "led_by": led_by, "merged": merged}),
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
         recorded_at=shown[-1].recorded_at,

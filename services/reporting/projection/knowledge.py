@@ -17,8 +17,8 @@ from shared.domain.envelope import Fact
 from shared.domain.permissions import ids_mentioned
 from shared.domain.persons import Known, persons_in
 
-LOOKING: Final = {name: model for name, model in READ_MODELS.items() if model.decider.completed is not None}
-"""The services whose states are completed by what is known of persons."""
+LOOKING: Final = {name: model for name, model in READ_MODELS.items() if model.keeps_of_people}
+"""The services that look at what is known of persons: their states are completed by it, or counted under one id."""
 _FIELDS: Final = {cls: fields for model in LOOKING.values() for cls, fields in model.keeps_of_people.items()}
 KNOWING: Final = published_types((model.events for model in READ_MODELS.values()), lambda event: event in _FIELDS)
 """The types of the events that say it."""

@@ -38,7 +38,8 @@ def one_of_several_is_named(command: AssignCrimeOutcome, state: Referral, _conte
 
     Source: Home Office Counting Rules, section H
     """
-    return len(state.suspects) < SEVERAL or command.person_id in state.suspects
+    named = command.person_id is not None and state.linked_as(command.person_id) in state.suspects
+    return named or len(state.suspects) < SEVERAL
 
 
 @rules.forbids("O4", AssignCrimeOutcome, looks_at=("person_id",), gives_way=True, lifted_by=(CorrectReferral,))
@@ -47,8 +48,8 @@ def no_outcome_stands(command: AssignCrimeOutcome, state: Referral, _context: Co
 
     Source: Home Office Counting Rules, section H; DPA 2018 s46
     """
-    suspects = {outcome.suspect for outcome in state.assigned.values()}
-    return command.person_id not in suspects if command.person_id else not suspects
+    suspects = set(map(state.suspect_of, state.assigned.values()))
+    return state.linked_as(command.person_id) not in suspects if command.person_id else not suspects
 
 
 @rules.forbids("O11", AssignCrimeOutcome, looks_at=("code", "person_id", "named_suspect"))
