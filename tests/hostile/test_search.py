@@ -85,6 +85,12 @@ async def test_a_name_finds_the_cases_of_every_id_of_its_person(partnership: Par
     for name in ("quill", "ermintrude"):
         assert await found_records(partnership, name=name) == both
         assert await found_records(partnership, "SAFE_SCHOOLS_OFFICER", name=name) == both
+    answer = await partnership.search(await partnership.token("SUPERVISOR"), name="quill")
+    records = [record for case in answer.json()["cases"] for record in case["records"]]
+    assert {record["id"]: record["kept"] for record in records} == {
+        str(one.stream): {},
+        str(other.stream): {str(other.person): str(one.person)},
+    }
     await partnership.tell("people", other.person, "SUPERVISOR", {"type": "SeparatePerson", "why": "Two."})
     await partnership.carry()
     assert await found_records(partnership, name="quill") == {one.stream}

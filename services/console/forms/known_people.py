@@ -31,6 +31,8 @@ class KnownPerson:
     """The case of the record that names them; empty if the reader may not see it."""
     seen_at: str
     """When that record changed last."""
+    kept: str
+    """The one id of the person."""
 
     @property
     def alerts(self) -> list[str]:
@@ -60,7 +62,7 @@ def may_search(session: Session) -> bool:
 
 
 async def find_people(apis: Apis, session: Session, answers: Answers) -> dict[str, KnownPerson]:
-    """Find by name, birth date and school those who may be meant, by their ids. Raises no problem: then nobody is found."""
+    """Find by name, birth date and school those who may be meant, each by one id. Raises no problem: then nobody is found."""
     asked: dict[str, str] = {SearchKind.NAME: first(answers, people.NAME).strip()}
     try:
         born = day_in(people.BORN, answers)
@@ -72,7 +74,7 @@ async def find_people(apis: Apis, session: Session, answers: Answers) -> dict[st
         asked[SearchKind.SCHOOL] = school
     found: dict[str, KnownPerson] = {}
     for in_case in await people_in_cases(apis, session, asked):
-        found = {**in_case, **found}
+        found = {**{known.kept: known for known in in_case.values()}, **found}
     return found
 
 
@@ -99,7 +101,7 @@ async def _people_in(apis: Apis, session: Session, found: Mapping[str, Any]) -> 
     lines = (line for line in of_case.get(collection) or () if line["id"] == record["id"])
     seen_at = next((line.get("updated_at", "") for line in lines), "")
     return {
-        who.id: KnownPerson(who, of_case, seen_at)
+        who.id: KnownPerson(who, of_case, seen_at, record.get("kept", {}).get(who.id, who.id))
         for who in people_of(state.value or {})
         if who.id in record["person_ids"] and who.name
     }

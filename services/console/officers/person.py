@@ -102,7 +102,7 @@ async def person_page(request: Request, session: Session) -> Response:
         born = next((known.who.details.get("date_of_birth") for known in person.seen), None)
         asked = {SearchKind.NAME.value: person.name} | ({"date_of_birth": born} if isinstance(born, str) else {})
         found = {
-            known.who.id: known for of_case in await people_in_cases(apis, session, asked) for known in of_case.values()
+            known.kept: known for of_case in await people_in_cases(apis, session, asked) for known in of_case.values()
         }
         alike = [known for other, known in found.items() if other not in {id_, *person.state.get("ids", ())}]
     return render(request, "person.html", session, person=person, shown=shown, alike=alike)

@@ -64,7 +64,7 @@ _REFERRED: Final = """
 _NAMING: Final = "select service, stream, mentions from stream where mentions && $1 and service = any($2::text[])"
 # In each area, as the services look at it (`known_among`).
 _UNDER_EVERY_ID: Final = """
-    select n.service, n.stream, array_agg(same.id::uuid) as persons
+    select n.service, n.stream, json_object_agg(same.id, p.view -> 'ids' ->> 0) as kept
     from stream as p cross join lateral jsonb_array_elements_text(p.view -> 'ids') as same (id)
     join stream as n on n.mentions @> array[same.id::uuid] and n.area is not distinct from p.area
     where p.service = 'people' and p.mentions && $1::uuid[] and p.view -> 'ids' ?| $1::text[]
@@ -134,6 +134,9 @@ class FoundRecord(Schema):
     id: UUID
     matched: list[SearchKind]
     person_ids: list[UUID] = Field(description="The persons whose names or schools were found.")
+    kept: dict[UUID, UUID] = Field(
+        default={}, description="Those of them whose id is given up, each with the id that is kept."
+    )
 
 
 class FoundSession(Schema):
@@ -230,13 +233,15 @@ async def find_cases(
     if SearchKind.PERSON in wanted:
         found[SearchKind.PERSON] = await _that_name(pool, UUID(wanted[SearchKind.PERSON]), searchable | of_victims)
     found, rows = await _that_are_seen(pool, reader, found, searchable)
+    kept: dict[Stream, Mapping[str, str]] = {}
     if persons := frozenset[UUID]().union(*found.get(SearchKind.NAME, {}).values()):
         # By the name under which somebody is seen, so that no name of a record that is not seen is told.
         same = await pool.fetch(_UNDER_EVERY_ID, list(persons), list(searchable | of_victims))
         named = dict(found[SearchKind.NAME])
         for row in same:
             stream = (row["service"], row["stream"])
-            named[stream] = named.get(stream, frozenset()) | frozenset(row["persons"])
+            kept[stream] = json.loads(row["kept"])
+            named[stream] = named.get(stream, frozenset()) | frozenset(map(UUID, kept[stream]))
         found[SearchKind.NAME] = named
         found, rows = await _that_are_seen(pool, reader, found, searchable)
     records: dict[UUID, list[Stream]] = defaultdict(list)
@@ -257,7 +262,7 @@ async def find_cases(
         "cases": [
             {
                 "case_id": str(case),
-                "records": [_record(stream, found) for stream in sorted(records[case])],
+                "records": [_record(stream, found, kept.get(stream, {})) for stream in sorted(records[case])],
                 "sessions": [
                     FoundSession(**{name: row[name] for name in FoundSession.model_fields}).model_dump(mode="json")
                     for row in sessions
@@ -332,7 +337,8 @@ def _searchable(reader: Reader, names: Personal) -> frozenset[str]:
     return frozenset(service for service in services if names in reader.permission(service).opens)
 
 
-def _record(stream: Stream, found: Mapping[SearchKind, Found]) -> dict[str, Any]:
+def _record(stream: Stream, found: Mapping[SearchKind, Found], kept: Mapping[str, str]) -> dict[str, Any]:
     matched = [kind for kind in found if stream in found[kind]]
-    persons = {person for kind in matched for person in found[kind][stream]}
-    return {"service": stream[0], "id": str(stream[1]), "matched": matched, "person_ids": sorted(map(str, persons))}
+    persons = sorted({str(person) for kind in matched for person in found[kind][stream]})
+    given_up = {person: kept[person] for person in persons if kept.get(person, person) != person}
+    return {"service": stream[0], "id": str(stream[1]), "matched": matched, "person_ids": persons, "kept": given_up}
