@@ -34,6 +34,8 @@ class Bar:
     name: str
     series: str
     value: float
+    target: float | None = None
+    """What it should reach, as a dashed line; None: nothing is drawn."""
 
 
 def bar_chart(id_: str, title: str, bars: Sequence[Bar]) -> Markup | None:
@@ -84,6 +86,11 @@ def line_chart(id_: str, title: str, points: Sequence[Bar]) -> Markup | None:
             "layer": [
                 {"mark": {"type": "line", "point": True}, "encoding": {**where, "color": colour}},
                 {"mark": {"type": "text", "dy": -9}, "encoding": {**where, "text": number}},
+                {
+                    "transform": [{"filter": "isValid(datum.target)"}],
+                    "mark": {"type": "rule", "strokeDash": [6, 4]},
+                    "encoding": {"y": {**where["y"], "field": "target", "aggregate": "max"}, "color": colour},
+                },
             ],
         },
         resolve={"scale": {"y": "independent"}},

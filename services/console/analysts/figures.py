@@ -18,6 +18,8 @@ class Figure:
 
     of: int
     over: int | None
+    target: float | None = None
+    """What it should reach, in the unit of its value; None: nothing is loaded."""
 
     @property
     def value(self) -> float | None:
@@ -25,6 +27,11 @@ class Figure:
         if self.over is None:
             return self.of
         return round(100 * self.of / self.over, 1) if self.over else None
+
+    @property
+    def aim(self) -> str:
+        """Return the target with its unit; nothing without one."""
+        return "" if self.target is None else f"{self.target:g}{'' if self.over is None else '%'}"
 
     def __str__(self) -> str:
         if self.over is None:
@@ -42,7 +49,10 @@ class Figure:
 def figures_of(pack: Mapping[str, Any]) -> dict[str, Figure]:
     """Return the figure of each measure of a pack that has one."""
     heads = {name: MEASURES[name].headline for name in pack if name in MEASURES and MEASURES[name].headline}
-    return {name: Figure(pack[name][head["of"]], pack[name].get(head.get("over"))) for name, head in heads.items()}
+    return {
+        name: Figure(pack[name][head["of"]], pack[name].get(head.get("over")), pack[name].get("target"))
+        for name, head in heads.items()
+    }
 
 
 def whole_quarters(on: date, count: int) -> list[Period]:

@@ -36,10 +36,12 @@ def _select(dataset: Dataset, period: Period) -> list[PartRow]:
 
 
 def _aggregate(rows: Sequence[PartRow], dataset: Dataset, period: Period) -> dict[str, Any]:
-    """Give the answer of each measure, with the version of its definition."""
+    """Give the answer of each measure, with the version of its definition, and what its figure should reach."""
+    targets = dataset.policy.on(period.last).table("targets")
     return {
         name: {
             "definition_version": part.version,
+            "target": targets.get(name),
             **part.aggregate([row.row for row in rows if row.part == name], dataset, period),
         }
         for name, part in PARTS.items()

@@ -117,6 +117,7 @@ TABLE: Final = {
     ),
     "intervention_types": Moved({"MENTAL_HEALTH": ["GETTING_HELP"]}, counts("kpi4", *ADVISED)),
     "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
+    "targets": Moved({"kpi1": 90}, counts("pack")),
     "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
     "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),
     "offence_to_disposal_working_days": Moved(28, counts("timeliness", GIVEN)),
