@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from services.console.analysts import returns
+from services.console.analysts import pack, returns
 from services.console.apis import Apis, NoAnswer, Problem, sentence
 from services.console.auditors import audit, inspection
 from services.console.cipher import Cipher
@@ -129,7 +129,8 @@ def routes() -> list[BaseRoute]:
         page_route("/returns/file/{kind}", returns.file_of_returns),
         page_route("/returns/cases", returns.counted_page),
         page_route("/returns/board", returns.board_page),
-        page_route("/returns/pack", returns.pack_page),
+        page_route("/returns/pack", pack.pack_page),
+        page_route("/returns/pack/paper", pack.pack_file),
         page_route("/returns/inspection", inspection.inspection_file),
         page_route("/returns/frozen", returns.frozen_page),
         page_route("/returns/frozen/{return}", returns.one_frozen_page),

@@ -12,7 +12,7 @@ from services.console import documents as console_documents
 from shared.domain.documents import Document, DocumentData
 from shared.printing.documents import PAPER, NotPrintable, RenderedDocument, render
 from tests.pdf import pdf_text
-from tests.unit.console import test_case_file, test_inspection
+from tests.unit.console import test_case_file, test_inspection, test_pack
 from tests.unit.documents import test_documents
 from tests.unit.documents.paper import filled
 from tests.unit.ooc import test_subject_access
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 MARKUP: Final = (
     '#panic("ran") #read("/pyproject.toml") *b* _u_ $x^2$ @ref <l> = h // c /* d */ `r` {number} {title} \\ ~ "q" -- x'
 )
-CLOSED: Final = ("does not contain key", "is not a valid")
-"""What typst says where a value is a code of a closed list, which its text is looked up by."""
+CLOSED: Final = ("does not contain key", "is not a valid", "failed to parse SVG")
+"""What typst says where a value is a code of a closed list, which its text is looked up by, or a picture."""
 
 Place = tuple[str | int, ...]
 
@@ -81,6 +81,7 @@ DOCUMENTS: Final[dict[str, Callable[[], tuple[str, Document[Any], DocumentData]]
     "inspection": lambda: of_console(
         lambda: console_documents.print_inspection(test_inspection.VALUES, test_inspection.MADE)
     ),
+    "pack": lambda: of_console(lambda: console_documents.print_pack(test_pack.VALUES, test_pack.MADE)),
 }
 
 

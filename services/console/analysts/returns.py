@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.console import names
-from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart, line_chart
-from services.console.analysts.figures import QUARTERS, figures_of, quarter_name, whole_quarters
+from services.console.analysts.charts import MAX_SERIES, Bar, bar_chart
+from services.console.analysts.figures import quarter_name, whole_quarters
 from services.console.analysts.workbooks import workbook_of
 from services.console.apis import Apis, Part, Problem, part_of
 from services.console.directory import nameless
@@ -90,7 +90,7 @@ class ShownMeasure:
         return replace(self, table=table, rows=rows, first_row=here.start + 1, page=page, pages=pages)
 
 
-ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note"})
+ABOUT: Final = frozenset({"measure", "from", "to", "definition_version", "positions", "stale", "note", "target"})
 """Members of an answer that are no numbers."""
 
 
@@ -100,7 +100,7 @@ async def returns_page(request: Request, session: Session) -> Response:
     shown, wrong = None, ""
     if chosen["measure"] in measures:
         try:
-            answer = await _ask_measure(request, session, chosen["measure"], period_of(request))
+            answer = await ask_measure(request, session, chosen["measure"], period_of(request))
             shown = await _show_measure(request, session, answer, page=request.query_params.get("page"))
         except Problem as problem:
             if problem.status != 422:
@@ -122,45 +122,12 @@ async def returns_page(request: Request, session: Session) -> Response:
     )
 
 
-async def pack_page(request: Request, session: Session) -> Response:
-    """Show the figures of a quarter, by how much each moved, and the line of each over eight quarters."""
-    last = _quarter_of(request)
-    quarters = [last, *whole_quarters(last.first, QUARTERS - 1)]
-    answers = await asyncio.gather(
-        *(part_of(_ask_measure(request, session, PACK, days_in(period))) for period in quarters)
-    )
-    if answers[0].status == 403:
-        raise HTTPException(403, answers[0].notice)
-    figures = [figures_of(part.value or {}) for part in answers]
-    points = [
-        Bar(quarter(period.first).replace("-Q", " Q"), figure_name(name), value)
-        for name in figures[0]
-        for period, found in zip(reversed(quarters), reversed(figures), strict=True)
-        if name in found and (value := found[name].value) is not None
-    ]
-    trend = await asyncio.to_thread(line_chart, "trend", "The figures of eight quarters", points)
-    return render(
-        request,
-        "pack.html",
-        session,
-        part=answers[0],
-        chosen=days_in(last),
-        quarters=quarter_choice(request),
-        name=quarter_name(last),
-        heads=[quarter(period.first).replace("-Q", " Q") for period in quarters],
-        rows=[(name, [found.get(name) for found in figures]) for name in figures[0]],
-        name_of=figure_name,
-        trend=trend,
-        key=str(uuid4()),
-    )
-
-
 async def file_of_returns(request: Request, session: Session) -> Response:
     """Return a measure of a period as a file, of which each line has its labels."""
     kind, measure = read_name(request, "kind"), request.query_params.get("measure")
     if kind not in FILES or measure not in await _measures(console_of(request).apis):
         raise HTTPException(404)
-    answer = await _ask_measure(request, session, measure, period_of(request))
+    answer = await ask_measure(request, session, measure, period_of(request))
     sheets = {short_name(part["measure"]): list(lines_of(part)) for part in answers_in(answer)}
     if kind == "csv":
         content: str | bytes = csv_of([line for lines in sheets.values() for line in lines])
@@ -208,10 +175,10 @@ async def board_page(request: Request, session: Session) -> Response:
 def period_of(request: Request) -> dict[str, str]:
     """Return the period of an address, by the name of a quarter or by its days; the last whole quarter if it has none."""
     chosen = query(request, "from", "to")
-    return chosen if any(chosen.values()) else days_in(_quarter_of(request))
+    return chosen if any(chosen.values()) else days_in(chosen_quarter(request))
 
 
-def _quarter_of(request: Request) -> Period:
+def chosen_quarter(request: Request) -> Period:
     """Return the quarter of an address by its name; the last whole one if it names none that is offered."""
     offered = {quarter(one.first): one for one in whole_quarters(today(), CHOICE)}
     return offered.get(request.query_params.get("quarter", "")) or next(iter(offered.values()))
@@ -270,7 +237,7 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
         shown=shown,
         restated=[
             (
-                _words(", ".join(in_words(part) for part in difference["column"].split("."))),
+                sentence(", ".join(in_words(part) for part in difference["column"].split("."))),
                 *map(_number, (difference["frozen"], difference["today"])),
             )
             for difference in found["today"]["differences"]
@@ -280,7 +247,7 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
 
 def cell_in_words(cell: str, officers: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the place of a number in an answer as a heading; the name of a measure's only group says nothing."""
-    return ", ".join(_words(_called(part, officers)) for part in cell.removeprefix("columns.").split("."))
+    return ", ".join(sentence(_called(part, officers)) for part in cell.removeprefix("columns.").split("."))
 
 
 def lines_of(answer: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -316,7 +283,7 @@ def figure_name(name: str) -> str:
 
 def short_name(name: str) -> str:
     """Return a measure as a file has it, such as KPI6 or Workload."""
-    return name.upper() if ACRONYM.fullmatch(name) else _words(name)
+    return name.upper() if ACRONYM.fullmatch(name) else sentence(name)
 
 
 def bars_of(table: Table) -> list[Bar]:
@@ -336,7 +303,7 @@ async def _measures(apis: Apis, path: str = "/v1/measures/{measure}") -> list[st
     return await apis.parameter_values("reporting", path, "measure")
 
 
-async def _ask_measure(request: Request, session: Session, measure: str, period: Mapping[str, str]) -> Any:
+async def ask_measure(request: Request, session: Session, measure: str, period: Mapping[str, str]) -> Any:
     return await console_of(request).apis.get(session, "reporting", f"/v1/measures/{measure}", period)
 
 
@@ -373,14 +340,14 @@ def table_of(answer: Mapping[str, Any], officers: Mapping[str, str] = MappingPro
     if numbers and all(isinstance(row, Mapping) and row and not _is_nested(row) for row in numbers.values()):
         columns = list(dict.fromkeys(column for row in numbers.values() for column in row))
         rows = [
-            (_words(in_words(key)), [_number(row.get(column)) for column in columns]) for key, row in numbers.items()
+            (sentence(in_words(key)), [_number(row.get(column)) for column in columns]) for key, row in numbers.items()
         ]
         cells = [[".".join((*prefix, key, column)) for column in columns] for key in numbers]
-        return Table([_words(in_words(column)) for column in columns], rows, cells)
+        return Table([sentence(in_words(column)) for column in columns], rows, cells)
     leaves = list(_leaves(numbers))
     return Table(
         ["Number"],
-        [(_words(", ".join(_called(part, officers) for part in path)), [_number(value)]) for path, value in leaves],
+        [(sentence(", ".join(_called(part, officers) for part in path)), [_number(value)]) for path, value in leaves],
         [[".".join((*prefix, *path))] for path, _ in leaves],
     )
 
@@ -401,7 +368,7 @@ def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield (*path, str(key)), item
 
 
-def _words(key: str) -> str:
+def sentence(key: str) -> str:
     words = key.replace("_", " ")
     return words[:1].upper() + words[1:]
 

@@ -89,6 +89,11 @@ def print_inspection(values: Mapping[str, Any], made_at: datetime) -> bytes:
     return render("inspection", PLAIN, DocumentData(values, made_at), "en").body
 
 
+def print_pack(values: Mapping[str, Any], made_at: datetime) -> bytes:
+    """Print the pack of a quarter for the board as PDF, from values in words. Raises `NotPrintable`."""
+    return render("pack", PLAIN, DocumentData(values, made_at), "en").body
+
+
 def _events(parts: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     """Yield the events of a bundle for the page, by the words of its checker; what is sealed stays so."""
     for part in parts:

@@ -148,6 +148,8 @@ def test_a_pack_shows_its_figures_and_is_frozen_as_one(browser: Browser) -> None
     chosen = browser.open("/returns/pack?quarter=nothing")
     assert re.fullmatch(r"\w+ to \w+ \d{4} \(\d{4}-\d{2} Q[1-4]\)", chosen.heading)
     assert "KPI6 (out-of-court disposals)" in chosen.links()
+    link = next(address for text, address in chosen.links().items() if text.startswith("For the board"))
+    assert chosen.heading in pdf_text(browser.client.get(f"{browser.base}{link}").content)
     frozen = browser.send(chosen, chosen.form("/returns/frozen"))
     assert "The pack of a quarter" in frozen.heading
     assert "Nothing has been restated" in frozen.words

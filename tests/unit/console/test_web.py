@@ -94,6 +94,7 @@ PAGES = {
     "/returns/file/{kind}",
     "/returns/board",
     "/returns/pack",
+    "/returns/pack/paper",
     "/returns/cases",
     "/returns/inspection",
     "/returns/frozen",
