@@ -373,8 +373,8 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
     AllowedStages(
         "activity_has_a_place",
         (commands.RecordActivityUndertaken,),
-        frozenset({Stage.DIVERTED, Stage.RECORDED, Stage.DEFERRED}),
-        "An activity is recorded once, of a child who is diverted, has a youth caution, or whose prosecution is deferred.",
+        EVERY_STAGE - BEFORE_ISSUE,
+        "An activity is recorded once, after the child is diverted, something is given, or the case is decided otherwise.",
         condition=lambda command, state, context: activity_id(command, context) not in state.activities,
         looks_at=("session_id",),
     ),

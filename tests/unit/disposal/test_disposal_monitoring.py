@@ -522,9 +522,11 @@ def test_an_activity_is_a_session_or_the_work_of_an_agency(names: dict[str, Any]
         assert CaseStory().decided("OUTCOME_22").refused(RecordActivityUndertaken(**names), by=by, at=SESSION) == {"S1"}
 
 
-def test_a_recorded_caution_takes_activities() -> None:
-    """Given a youth caution, when an activity is recorded, then it stays recorded; a conditional one refuses it."""
-    story = CaseStory().issued("YC")
-    story.ask(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION)
-    assert story.view["state"] == "RECORDED"
-    assert CaseStory().issued().refused(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION) == {"S1"}
+def test_whatever_was_given_takes_activities() -> None:
+    """Given something that was given, when the child does more than it asks for, then it is recorded and all stays as it is; not before."""
+    for given, state in (("YC", "RECORDED"), ("YCC", "ACTIVE")):
+        story = CaseStory().issued(given)
+        story.ask(RecordActivityUndertaken(session_id=FIRST), by="SYSTEM", at=SESSION)
+        assert story.view["state"] == state
+    waits = RecordActivityUndertaken(session_id=FIRST)
+    assert CaseStory().decided("YCC").refused(waits, by="SYSTEM", at=SESSION) == {"S1"}
