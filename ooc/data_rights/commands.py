@@ -1,6 +1,6 @@
 """`ooc forget`, `forget-again`, `restrict`, `lift`, `hold`, `release`: a person's data, for the data protection officer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -50,13 +50,11 @@ def forget(
     """Forget a person in every service. It cannot be undone; it is refused while a record is open or a hold stands."""
     client = client_of(url, patience=PATIENT, reason=reason)
     every = {person: _foreseen(client, person, basis, reason)}
-    for id_ in ids_of(client, person, every[person]):
-        every[id_] = _foreseen(client, id_, basis, reason)
+    every |= {id_: _foreseen(client, id_, basis, reason) for id_ in ids_of(person, every[person])}
     if basis == RETENTION_ENDED:
         named = {(name, one["id"]) for of in every.values() for name, answer in of.items() for one in answer["records"]}
         _require_retention_ended(client, person, [id_ for _, id_ in sorted(named)])
-    if len(every) > 1:
-        OUT.print(f"These ids are merged into one person, and are forgotten together: {', '.join(map(str, every))}.")
+    _say_merged(every)
     if dry_run:
         said = " ".join(map(_backups, every.values()))
         OUT.print(f"What describes the person would be unreadable. {said} Nothing was done.", soft_wrap=True)
@@ -68,14 +66,14 @@ def forget(
             raise typer.Exit(1)
 
 
-def ids_of(client: Client, person: UUID, answers: Mapping[str, Mapping[str, Any]]) -> list[UUID]:
+def ids_of(person: UUID, answers: Mapping[str, Mapping[str, Any]]) -> list[UUID]:
     """Return the other ids that name a person, by what the services answer: what is asked about one is asked about all."""
-    ids: dict[UUID, None] = {}
-    for record in answers.get("people", {}).get("records", ()):
-        state = ask(client, "people", f"/v1/people/{record['id']}", "record of the person", OFFICER)
-        named = [UUID(id_) for id_ in state["ids"]]
-        ids |= dict.fromkeys(named if person in named else ())
-    return [id_ for id_ in ids if id_ != person]
+    return sorted({UUID(id_) for answer in answers.values() for id_ in answer["ids"]} - {person})
+
+
+def _say_merged(every: Collection[UUID]) -> None:
+    if len(every) > 1:
+        OUT.print(f"These ids are merged into one person, and are decided together: {', '.join(map(str, every))}.")
 
 
 def _foreseen(client: Client, person: UUID, basis: str, reason: str) -> Mapping[str, Mapping[str, Any]]:
@@ -246,17 +244,20 @@ def _say_decided(
 ) -> None:
     client = client_of(url, patience=PATIENT, reason=reason)
     # Every service is asked first, so that none refuses when others have decided.
-    answers = _decide(client, person, action, options, reason, dry_run=True)
-    if not any(answer["records"] for answer in answers.values()):
+    every = {person: _decide(client, person, action, options, reason, dry_run=True)}
+    every |= {id_: _decide(client, id_, action, options, reason, dry_run=True) for id_ in ids_of(person, every[person])}
+    if not any(answer["records"] for answers in every.values() for answer in answers.values()):
         raise NotFound(f"No record of any service names the person {person}: check the id.")
+    _say_merged(every)
     if not dry_run:
-        answers = _decide(client, person, action, options, reason, dry_run=False)
-    rows = [
-        (service, len(answer["records"]), ", ".join(answer["holds"]), answer["restricted"], answer["forgotten"])
-        for service, answer in answers.items()
-    ]
-    title = f"{'Nothing was done. ' if dry_run else ''}The data of person {person}"
-    OUT.print(table(title, "service", "records", "holds", "restricted", "forgotten", rows=rows))
+        every = {id_: _decide(client, id_, action, options, reason, dry_run=False) for id_ in every}
+    for id_, answers in every.items():
+        rows = [
+            (service, len(answer["records"]), ", ".join(answer["holds"]), answer["restricted"], answer["forgotten"])
+            for service, answer in answers.items()
+        ]
+        title = f"{'Nothing was done. ' if dry_run else ''}The data of person {id_}"
+        OUT.print(table(title, "service", "records", "holds", "restricted", "forgotten", rows=rows))
 
 
 def _decide(

@@ -74,7 +74,7 @@ def subject_access(
     client = client_of(url, patience=PATIENT, reason=REASON)
     views = _write_copy(client, person, basis, out, free_texts or [], lang)
     # Merged ids are one person: each other one has a copy too, in a folder of its own.
-    for id_ in ids_of(client, person, views):
+    for id_ in ids_of(person, views):
         _write_copy(client, id_, basis, None, [], lang)
 
 

@@ -103,6 +103,9 @@ class PersonView(Schema):
     """The records of a service that name a person, and the state of the person's data rights there."""
 
     person_id: UUID
+    ids: list[UUID] = Field(
+        default=[], description="Every id that names the person, as far as the service knows: decide about each."
+    )
     records: list[PersonRecord]
     holds: list[HoldKind]
     restricted: bool
@@ -146,10 +149,12 @@ class _Held:
     forgotten_at: datetime | None
     barring: tuple[str, ...]
     """The open records with the person's data."""
+    ids: tuple[UUID, ...]
 
     def view(self, person: UUID) -> dict[str, Any]:
         return {
             "person_id": str(person),
+            "ids": list(map(str, self.ids)),
             "records": [record.model_dump(mode="json") for record in self.records],
             "holds": sorted(self.rights.holds),
             "restricted": self.rights.restricted,
@@ -313,7 +318,8 @@ async def _look(
         naming.append(record)
         if is_worked_with(service, facts, person, forgotten_at):
             barring.append(f"{service.name}/{record.id} ({record.state})")
-    return _Held(tuple(naming), known, forgotten_at, tuple(barring))
+    merged = await at.handler.known_for(person, (), labels=actor.labels, opened=False)
+    return _Held(tuple(naming), known, forgotten_at, tuple(barring), merged.ids_of(person))
 
 
 async def _rights_of(

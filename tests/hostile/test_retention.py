@@ -138,6 +138,8 @@ async def test_the_records_of_merged_ids_are_reviewed_together(partnership: Part
     first = await closed(partnership)
     other = await world.rejected_referral(partnership, flags=["WEAPON"])
     await merge(partnership, other.person, first.person)
+    named = (await decide(partnership, "referral", first.person, "hold", kind="LEGAL", dry_run="true")).json()
+    assert named["ids"] == [str(first.person), str(other.person)]
     line = await review(partnership, first, "2190-01-01")
     assert line is not None
     assert (line["group"], set(line["case_ids"])) == (2, {str(first.case), str(other.case)})

@@ -201,7 +201,7 @@ def test_the_people_of_a_case_are_shown_with_their_ids() -> None:
 
 def test_who_is_no_person_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an id that no record names as a person, such as a case's, then that is said, and nothing is done."""
-    nothing: tuple[int, Any] = 200, {"records": [], "forgotten": None}
+    nothing: tuple[int, Any] = 200, {"records": [], "ids": [], "forgotten": None}
     with serving(*[nothing] * len(DECIDING)) as (url, server):
         monkeypatch.setattr("ooc.data_rights.commands.client_of", lambda *_, **__: client(url))
         asked = CliRunner().invoke(app, ["forget", str(CASE), "--basis", "RETENTION_ENDED", "--yes"])
@@ -210,10 +210,29 @@ def test_who_is_no_person_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     assert str(asked.exception) == f"No record of any service names the person {CASE}: check the id."
 
 
+@pytest.mark.parametrize("action", ["restrict", "hold", "lift", "release", "retention keep", "forget"])
+def test_what_is_decided_of_one_id_is_decided_of_all(monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    """Given a person whose ids are merged, when something is decided of one id, then each service is asked about both, and the ids are named first."""
+    other = UUID(int=8)
+    answer = {"records": [{"id": "r", "home": "h", "state": "CLOSED"}], "ids": [str(other), str(CASE)], "holds": []}
+    answer |= {"restricted": False, "forgotten": False, "texts_stay": [], "waits_for": [], "backups_until": None}
+    options = {"hold": ("--kind", "LEGAL"), "release": ("--kind", "LEGAL"), "retention keep": ("--until", "2060-05-04")}
+    options |= dict.fromkeys(("restrict", "forget"), ("--basis", "COURT_ORDER"))
+    rehearsals = 2 if action == "forget" else 1
+    with serving(*[(200, answer)] * (2 * (rehearsals + 1) * len(DECIDING))) as (url, server):
+        monkeypatch.setattr("ooc.data_rights.commands.client_of", lambda *_, **__: client(url))
+        yes = ["--yes"] if action == "forget" else []
+        done = CliRunner().invoke(app, [*action.split(), str(CASE), *options.get(action, ()), *yes])
+        asked = [path for _, path, _, _ in server.requests if "dry_run=false" in path]
+    assert done.exit_code == 0, done.exception
+    assert [sum(str(id_) in path for path in asked) for id_ in (CASE, other)] == [len(DECIDING)] * 2
+    assert "merged into one person" in " ".join(done.stdout.split())
+
+
 def test_each_service_that_stops_a_restriction_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given records that the officer may not read, then each service that has one says so, and nothing is done."""
     closed: tuple[int, Any] = 403, {"detail": "a record of this person is beyond your reach"}
-    open_: tuple[int, Any] = 200, {"records": [], "forgotten": None}
+    open_: tuple[int, Any] = 200, {"records": [], "ids": [], "forgotten": None}
     first, *others, last = (one.name for one in DECIDING)
     with serving(closed, *[open_] * len(others), closed) as (url, server):
         monkeypatch.setattr("ooc.data_rights.commands.client_of", lambda *_, **__: client(url))
