@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ class Officer:
     role: str
     area: str
     email: str = field(default="", repr=False)
+    is_away: bool = False
+    """Whether they are of an area that does not hold the case in question."""
 
     @property
     def words(self) -> str:
@@ -84,18 +86,18 @@ class Directory:
         return self._cipher.owner(f"{person} {role}")
 
     async def of_area(self, session: Session, holders: Collection[str] = ()) -> list[Officer]:
-        """List the officers of the person's area, of the others that hold a case (`holders`), and of all areas, by name."""
+        """List by name the officers of the person's area, of those that hold a case (`holders`), and of all areas.
+
+        Of a case those of other areas follow, as away; without one, who works in all areas is shown everybody.
+        """
         rows = await self._pool.fetch("select owner, sealed from officer where ends_at > now()")
         opened: Iterable[Any] = (self._cipher.open(row["sealed"], row["owner"]) for row in rows)
-        officers = (Officer(**value) for value in opened if value is not None)
-        return sorted(
-            (
-                officer
-                for officer in officers
-                if session.area == EVERY or officer.area in {EVERY, session.area, *holders}
-            ),
-            key=lambda officer: (officer.name.casefold(), officer.role),
-        )
+        officers = [Officer(**value) for value in opened if value is not None]
+        if holders or session.area != EVERY:
+            near = {EVERY, session.area, *holders}
+            officers = [replace(officer, is_away=officer.area not in near) for officer in officers]
+        shown = (officer for officer in officers if holders or not officer.is_away)
+        return sorted(shown, key=lambda officer: (officer.name.casefold(), officer.role))
 
     async def names(self, session: Session) -> dict[str, str]:
         return {officer.id: officer.name for officer in await self.of_area(session)}

@@ -102,7 +102,8 @@ def records_in(case: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 def holders_of(case: Mapping[str, Any]) -> frozenset[str]:
     """Return the areas that hold a projected case now."""
     lines = (line for _, record in records_in(case) for line in record.get("areas") or ())
-    return frozenset(line["area"] for line in lines if line["until"] is None)
+    first = {case["area"]} if case.get("area") else set()
+    return frozenset(first | {line["area"] for line in lines if line["until"] is None})
 
 
 async def read_all(

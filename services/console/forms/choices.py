@@ -149,17 +149,21 @@ def officers_in(
 ) -> list[Option]:
     """List the officers in some roles who may be meant in a case, each once: the person, by name, then who is not named.
 
-    Of these it knows those who recorded an event of the case.
+    Of these it knows those who recorded an event of the case. Nobody is offered who is known to be of an area that does not
+    hold it, since the record would answer them as unknown.
     """
     options = {session.person: "You"} if set(roles).intersection(session.roles) else {}
     options |= {
-        officer.id: officer.words for officer in officers if officer.role in roles and officer.id != session.person
+        officer.id: officer.words
+        for officer in officers
+        if officer.role in roles and officer.id != session.person and not officer.is_away
     }
+    away = {officer.id for officer in officers if officer.is_away}
     actors = (event["actor"] for event in events)
     others = {
         actor["id"]: in_words(actor["role"])
         for actor in actors
-        if actor["role"] in roles and actor["id"] not in options
+        if actor["role"] in roles and actor["id"] not in options and actor["id"] not in away
     }
     options |= {id_: nameless(id_, role) for id_, role in others.items()}
     return [Option(id_, text) for id_, text in options.items()]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, cast
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from services.console.analysts.returns import table_of
-from services.console.directory import Officer, roles_for
+from services.console.directory import Directory, Officer, roles_for
 from services.console.everyone.sign_in import _email_in, _name_in
 from services.console.forms.choices import _manager, officers_in
+from services.console.records import holders_of
 from services.console.sessions import Session, Tokens
 from shared.api.authentication import InvalidToken, TokenVerifier
+from shared.domain.permissions import EVERY
 
 GRACE = Officer("grace", "Grace Lund", "RJ_FACILITATOR", "DORSET")
 RAVI = Officer("ravi", "Ravi Menon", "YJS_CASE_MANAGER", "DORSET")
+DEB = Officer("deb", "Deb Lane", "YJS_CASE_MANAGER", "DEVON")
+EVE = Officer("eve", "Eve Hall", "YJS_CASE_MANAGER", EVERY)
 ISSUER, CLIENT = "http://127.0.0.1:9", "ooc-people"
 
 
@@ -44,6 +50,35 @@ def test_a_facilitator_is_chosen_from_the_facilitators() -> None:
     ]
     others = officers_in(session("SUPERVISOR"), events, [GRACE, RAVI], roles_for("to"))
     assert [option.text for option in others] == ["You", "Ravi Menon (YJS case manager)"]
+
+
+class Signed:
+    """The rows of officers who have signed in, which open as they are."""
+
+    async def fetch(self, _: str) -> list[dict[str, Any]]:
+        return [{"sealed": asdict(officer), "owner": b""} for officer in (GRACE, RAVI, DEB, EVE)]
+
+    def open(self, sealed: dict[str, Any], _: bytes) -> dict[str, Any]:
+        return sealed
+
+
+@pytest.mark.parametrize(
+    ("area", "until", "offered"),
+    [
+        ("DORSET", None, ["Deb", "Eve", "Ravi"]),
+        (EVERY, None, ["Deb", "Eve", "Ravi"]),
+        (EVERY, "2026-08-10", ["Eve", "Ravi"]),
+    ],
+)
+def test_a_case_is_handed_over_within_the_areas_that_hold_it(area: str, until: str | None, offered: list[str]) -> None:
+    """Given a case that another area holds, or held once, then it goes to officers of those that hold it now, whoever asks, and whoever worked on it."""
+    moved = [{"area": "DORSET", "until": None}, {"area": "DEVON", "until": until}]
+    holders = holders_of({"area": "DORSET", "disposals": [{"areas": moved}]})
+    me, signed = replace(session("SUPERVISOR"), area=area), Signed()
+    known = asyncio.run(Directory(cast("Any", signed), cast("Any", signed)).of_area(me, holders))
+    worked = [recorded_by("deb", "YJS_CASE_MANAGER"), recorded_by("kit", "YJS_CASE_MANAGER")]
+    options = officers_in(me, worked, known, roles_for("case_manager"))
+    assert [option.text.split()[0] for option in options] == [*offered, "YJS"]
 
 
 @pytest.mark.parametrize(
