@@ -21,6 +21,13 @@ class LapsedDuty(ValueObject):
     on: date
 
 
+class Led(ValueObject):
+    """Who leads a record since a day: another area, or None: the one that opened it."""
+
+    by: str | None
+    since: date
+
+
 @dataclass(frozen=True, slots=True)
 class CaseView:
     """The part of a stream's view that one case shows."""
@@ -47,12 +54,18 @@ class Summary(ValueObject):
     """The duties of the service that lapsed; reporting adds them."""
     led_by: str | None = None
     """Another area that leads the record, as after a transfer; reporting adds it. None: the one that opened it."""
+    led: tuple[Led, ...] = ()
+    """Each change of that, in order; reporting adds it."""
     merged: Mapping[UUID, UUID] = {}
     """The ids that are given up of persons whom the record names, each with the one that is kept; reporting adds them."""
 
     def kept(self, person: UUID) -> UUID:
         """Return the one id under which a person counts."""
         return self.merged.get(person, person)
+
+    def leader_on(self, day: date) -> str | None:
+        """Return the other area that led the record at the end of a day; None: the one that opened it."""
+        return next((led.by for led in reversed(self.led) if led.since <= day), None)
 
     @property
     def counted_in(self) -> str | None:

@@ -1,7 +1,7 @@
 """The fold of one stream: its owner's view, its duties, and the summary that measures count from."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -11,10 +11,11 @@ from uuid import UUID
 
 from services.reporting.measures import WorkItem
 from services.reporting.projection.read_models import READ_MODELS
-from services.trade.summary import LapsedDuty, Summary, plain_summary
+from services.trade.summary import LapsedDuty, Led, Summary, plain_summary
+from shared.domain.dates import local_day
 from shared.domain.decider import history_at
 from shared.domain.duties import Duty
-from shared.domain.envelope import Fact
+from shared.domain.envelope import EventRegistry, Fact
 from shared.domain.permissions import AccessFacts, Hold, marks_of
 from shared.domain.persons import NOTHING_KNOWN, Known
 
@@ -121,15 +122,24 @@ def fold(
     duties = tuple(read_model.duties(state, read_model.policy.on))
     lapsed = tuple(LapsedDuty(duty=duty.duty, on=duty.lapsed_on) for duty in duties if duty.lapsed_on is not None)
     events = read_model.events
-    marks = (mark for fact in shown if type(fact.event) in events.holding for mark in marks_of(events, fact))
-    led_by = next((hold.label for hold in Hold.standing(frozenset(marks)) if hold.leads), None)
+    led = tuple(_led(events, [fact for fact in shown if type(fact.event) in events.holding]))
+    led_by = led[-1].by if led else None
     return Folded(
         service=service,
         history=history,
         view=read_model.view(state),
         duties=duties,
-        summary=summary.model_copy(update={"lapsed": lapsed, "led_by": led_by, "merged": merged}),
+        summary=summary.model_copy(update={"lapsed": lapsed, "led_by": led_by, "led": led, "merged": merged}),
         opened_at=shown[0].occurred_at,
         updated_at=max(fact.occurred_at for fact in shown),
         recorded_at=shown[-1].recorded_at,
     )
+
+
+def _led(events: EventRegistry, moves: Iterable[Fact]) -> Iterator[Led]:
+    """Yield who led a stream after each of the facts by which others hold it, and hold it no more."""
+    marks: frozenset[str] = frozenset()
+    for fact in moves:
+        marks |= frozenset(marks_of(events, fact))
+        leader = next((hold.label for hold in Hold.standing(marks) if hold.leads), None)
+        yield Led(by=leader, since=local_day(fact.occurred_at))

@@ -43,9 +43,8 @@ _AS_STORED: Final = """
       and (service, stream) not in (select * from unnest($5::text[], $6::uuid[]))
 """
 _ROWS: Final = f"select service, stream, record from stream where {_AS_STORED}"  # noqa: S608 - the clause above, and no value
-# What other areas lead: nearly nothing. Each of its case's records that no area can lead by itself follows it.
-_LEADS: Final = f"{_AS_STORED} and held_by <> '{{}}' and record ->> 'led_by' is not null"
-_LED: Final = f"select home, area, record ->> 'led_by' as leader from stream where {_LEADS}"  # noqa: S608
+# What other areas lead or led: nearly nothing. Each of its case's records that no area can lead by itself follows it.
+_LED: Final = f"select service, record from stream where {_AS_STORED} and record -> 'led' <> '[]'"  # noqa: S608
 _LED_BY_ITSELF: Final = [service for service, read_model in READ_MODELS.items() if read_model.events.holding]
 _COUNTED: Final = f"{_ROWS} and counted && daterange($7, $8, '[]')"
 _OF_SUBJECTS: Final = (
@@ -156,13 +155,14 @@ async def load_dataset(
         if question.needs_work_items:
             work.append(item.work_item(day))
     stored = (services, as_of, known_at, cut, *split((service, summary.stream) for service, summary in touched))
-    led_elsewhere = await connection.fetch(_LED, *stored)
-    leaders = {(row["home"], row["area"]): row["leader"] for row in led_elsewhere}
-    leaders |= {(summary.home, summary.area): summary.led_by for _, summary in touched if summary.led_by is not None}
+    moved = [_read_summary(row["service"], row["record"]) for row in await connection.fetch(_LED, *stored)]
+    moved += [summary for _, summary in touched if summary.led]
+    leaders = {(of.home, of.area): leader for of in moved if (leader := of.leader_on(day)) is not None}
 
     def led(service: str, summary: Summary) -> Summary:
-        leader = None if service in _LED_BY_ITSELF else leaders.get((summary.home, summary.area))
-        return summary if leader is None else summary.model_copy(update={"led_by": leader})
+        by_itself = service in _LED_BY_ITSELF
+        leader = summary.leader_on(day) if by_itself else leaders.get((summary.home, summary.area))
+        return summary if leader == summary.led_by else summary.model_copy(update={"led_by": leader})
 
     if question.needs_work_items:
         columns = ([home for home, _ in leaders], [area for _, area in leaders], list(leaders.values()))
