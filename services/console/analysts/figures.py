@@ -47,11 +47,12 @@ class Figure:
 
 
 def figures_of(pack: Mapping[str, Any]) -> dict[str, Figure]:
-    """Return the figure of each measure of a pack that has one."""
+    """Return the figure of each measure of a pack that has one, and that is known."""
     heads = {name: MEASURES[name].headline for name in pack if name in MEASURES and MEASURES[name].headline}
     return {
         name: Figure(pack[name][head["of"]], pack[name].get(head.get("over")), pack[name].get("target"))
         for name, head in heads.items()
+        if pack[name][head["of"]] is not None
     }
 
 

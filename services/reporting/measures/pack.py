@@ -5,12 +5,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from services.reporting.measures import fte_yjb, kpi1, kpi2, kpi3, kpi4, kpi5, kpi6_yjb, kpi7, kpi9, kpi10_yjb, outcomes
+from services.reporting.measures import (
+    fte_yjb,
+    kpi1,
+    kpi2,
+    kpi3,
+    kpi4,
+    kpi5,
+    kpi6_yjb,
+    kpi7,
+    kpi8,
+    kpi9_yjb,
+    kpi10_yjb,
+    outcomes,
+)
 from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.period import Period
 from services.trade.summary import Summary
 
-_MODULES: Final = (kpi1, kpi2, kpi3, kpi4, kpi5, kpi6_yjb, kpi7, kpi9, kpi10_yjb, fte_yjb, outcomes)
+_MODULES: Final = (kpi1, kpi2, kpi3, kpi4, kpi5, kpi6_yjb, kpi7, kpi8, kpi9_yjb, kpi10_yjb, fte_yjb, outcomes)
 PARTS: Final = {module.MEASURE.name: module.MEASURE for module in _MODULES}
 """The measures of the pack by name, in their order."""
 

@@ -13,7 +13,7 @@ from tests.pdf import pdf_text
 
 MADE = datetime(2026, 10, 5, 9, tzinfo=UTC)
 QUARTERS = whole_quarters(date(2026, 10, 5), 8)
-NOW = {"kpi1": Figure(26, 78, 90), "kpi3": Figure(0, 0), "kpi9": Figure(4, None, 3)}
+NOW = {"kpi1": Figure(26, 78, 90), "kpi3": Figure(0, 0), "kpi9_yjb": Figure(4, None, 3)}
 PACK = Pack(QUARTERS, Part({}), [NOW, *({"kpi1": Figure(n, 40), "kpi3": Figure(1, n)} for n in range(20, 27))])
 VALUES: dict[str, Any] = {
     "made": "5 October 2026 at 10:00",

@@ -156,5 +156,12 @@ def test_a_figure_says_its_share_and_how_it_moved() -> None:
 def test_the_figures_of_a_pack_are_the_headlines_of_its_measures() -> None:
     """Given a pack without anything, then each measure of the Youth Justice Board that is counted here has a figure."""
     found = figures_of(answer(MEASURES["pack"], Dataset(), Period(date(2026, 7, 1), date(2026, 9, 30)), {}))
-    assert list(found) == [*(f"kpi{n}" for n in (1, 2, 3, 4, 5)), "kpi6_yjb", "kpi7", "kpi9", "kpi10_yjb", "fte_yjb"]
+    assert list(found) == [
+        *(f"kpi{n}" for n in (1, 2, 3, 4, 5)),
+        "kpi6_yjb",
+        "kpi7",
+        "kpi9_yjb",
+        "kpi10_yjb",
+        "fte_yjb",
+    ]
     assert {figure.of for figure in found.values()} == {0}

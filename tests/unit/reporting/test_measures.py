@@ -206,7 +206,7 @@ def test_a_pack_is_what_each_of_its_measures_answers() -> None:
     records = (one, other, lives(one, {"accommodation": "AT_HOME"}))
     pack = ask("pack", *records)
     assert pack["kpi1"]["suitable_at_end"] == 1
-    for name in ("kpi1", "kpi6_yjb", "kpi9", "fte_yjb", "outcomes"):
+    for name in ("kpi1", "kpi6_yjb", "kpi9_yjb", "fte_yjb", "outcomes"):
         alone = ask(name, *records) | {"target": None}
         assert pack[name] == {key: alone[key] for key in pack[name]}
     assert records_in_cell(MEASURES["pack"], Dataset(records), Q4, "kpi1.children") == (1, [("disposal", one.stream)])
@@ -354,6 +354,43 @@ def test_serious_violence_needs_category_score_and_a_caution() -> None:
     assert found["cases"] == 2
     assert found["by_category"] == {"DRUGS": 0, "ROBBERY": 1, "VIOLENCE": 1}
     assert found["by_age"] == {"10-15": 1, "16-17": 1}
+
+
+def test_the_board_counts_serious_offences_of_children_once_and_their_rate() -> None:
+    """Given cautions, when age, kind or score is another, or it is the same offence, then the board counts a child and offence once."""
+    child, crime, robbery = uuid4(), uuid4(), OffenceCategory.ROBBERY
+    population = with_entry(POLICY, "children_10_17", date(2020, 1, 1), 40_000)
+    found = ask(
+        "kpi9_yjb",
+        case("YCC", category=robbery, yjb_score=5, age=15, child=child, referral_id=crime),
+        case("YC", category=robbery, yjb_score=5, age=15, child=child, referral_id=crime),
+        case("YCC", category=robbery, yjb_score=8, age=15, child=child),
+        case("YC", category=OffenceCategory.DRUGS, yjb_score=6, age=17, lived_here=False),
+        case("YC", category=OffenceCategory.DRUGS, yjb_score=6, age=18),
+        case("YC", category=OffenceCategory.DRUGS, yjb_score=4),
+        case("YC", category=OffenceCategory.THEFT, yjb_score=6),
+        case("YRD", category=robbery, yjb_score=5),
+        case("YC", "2026-04-01", category=robbery, yjb_score=5),
+        case("YC", category=robbery, yjb_score=5, taken_back_on=day("2026-03-01")),
+        policy=with_entry(population, "children_10_17", date(2025, 4, 1), 20_000),
+    )
+    assert (found["offences"], found["all_offences"], found["children"], found["rate"]) == (3, 5, 2, 0.8)
+    assert found["by_category"] == {"DRUGS": 1, "ROBBERY": 2, "VIOLENCE": 0}
+    assert found["by_score"] == {"5": 1, "6": 1, "7": 0, "8": 1}
+    assert sum(found["by_order"].values()) == 3
+    assert found["by_age"] == {"10-15": 2, "16-17": 1}
+    assert ask("kpi9_yjb")["rate"] is None
+
+
+def test_seniors_at_the_board_are_those_whom_the_clerk_loaded_for_the_quarter() -> None:
+    """Given attendance of a quarter, then sectors count that are expected; before it is loaded, or for a year, it is not known."""
+    came = {"2025-26-Q4": {"seniors": ["POLICE", "HEALTH", "CHARITY"], "delegates": ["PROBATION"]}}
+    policy = with_entry(POLICY, "board_attendance", date(2026, 1, 1), came)
+    found = ask("kpi8", policy=policy)
+    assert (found["sectors"], found["seniors"], found["delegates"]) == (5, 2, 1)
+    assert found["by_sector"]["POLICE"] == {"seniors": 1, "delegates": 0}
+    for unknown in (ask("kpi8"), ask("kpi8", policy=policy, period=year_of(Q4.first))):
+        assert (unknown["sectors"], unknown["seniors"], unknown["by_sector"]["POLICE"]["delegates"]) == (5, None, None)
 
 
 def test_a_victim_counts_once_and_is_engaged_only_in_a_conference_that_was_held() -> None:

@@ -106,6 +106,8 @@ TABLE: Final = {
     "serious_violence_categories": Moved(["DRUGS"], counts("kpi9", ROBBERY)),
     "serious_violence_score": Moved(6, counts("kpi9", ROBBERY)),
     "serious_violence_disposals": Moved(["YC"], counts("kpi9", ROBBERY)),
+    "board_sectors": Moved(["POLICE"], counts("kpi8")),
+    "board_attendance": Moved({"2025-26-Q4": {"seniors": ["POLICE"]}}, counts("kpi8")),
     "age_bands": Moved({"10-14": [10, 14], "15-17": [15, 17]}, counts("kpi9", ROBBERY)),
     "programme_age_bands": Moved({"10-15": [10, 15], "16-17": [16, 17]}, counts("kpi6_yjb", PROGRAMME)),
     "accommodation_types": Moved({"other": []}, counts("kpi1", *PUPIL)),
