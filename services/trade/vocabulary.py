@@ -508,6 +508,10 @@ class SearchKind(StrEnum):
 
     NAME = "name"
     """Words of a person's name in any order, or their beginnings."""
+    DATE_OF_BIRTH = "date_of_birth"
+    """The day on which a person was born."""
+    TELEPHONE = "telephone"
+    """The telephone number of a person who was not harmed."""
     SCHOOL = "school"
     """The unique reference number of the school of an incident or of a person."""
     REFERENCE = "reference"

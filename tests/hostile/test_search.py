@@ -96,6 +96,31 @@ async def test_a_name_finds_the_cases_of_every_id_of_its_person(partnership: Par
     assert await found_records(partnership, name="quill") == {one.stream}
 
 
+async def test_a_birth_date_alone_and_a_telephone_number_find_whom_they_are_of(partnership: Partnership) -> None:
+    """Given a child with a number, and a victim, then day and number find the case; the victim's number finds it for nobody, corrected or not."""
+    record = await child(partnership, "Wilhelmina Oak", date_of_birth="2011-08-23", telephone="01632 960018")
+    harmed = linked_person(uuid4(), role="HARMED", name="Una Ash", date_of_birth="2012-02-07", telephone="01632 960077")
+    officer = await partnership.token("SAFE_SCHOOLS_OFFICER")
+    linking = (await partnership.send("referral", record.stream, harmed, officer)).json()
+    await partnership.carry()
+    for by in ({"date_of_birth": "2011-08-23"}, {"telephone": "+44 (0)1632 960018"}, {"date_of_birth": "2012-02-07"}):
+        assert await found_records(partnership, **by) == {record.stream}, by
+    assert await found_records(partnership, "VICTIM_WORKER", date_of_birth="2012-02-07") == {record.stream}
+    for role, by in (
+        ("SUPERVISOR", {"telephone": "01632 960077"}),
+        ("VICTIM_WORKER", {"telephone": "01632 960018"}),
+        ("VICTIM_WORKER", {"date_of_birth": "2011-08-23"}),
+        ("SUPERVISOR", {"date_of_birth": "2011-08-24"}),
+    ):
+        assert await found_records(partnership, role, **by) == set(), (role, by)
+    right = {"corrects": linking["events"][0]["event_id"], "field": "details.telephone", "value": "01632 960078"}
+    await partnership.tell(
+        "referral", record.stream, "SAFE_SCHOOLS_OFFICER", {"type": "CorrectReferral", "why": "Misheard.", **right}
+    )
+    await partnership.carry()
+    assert await found_records(partnership, telephone="01632 960078") == set()
+
+
 async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Partnership) -> None:
     """Given a name in any order, case and accents, a school or a crime number, then the case is found; ids alone are told."""
     record = await child(partnership, "Aurélien Featherstone-O'Shea", school_urn="113912", date_of_birth="2011-03-04")

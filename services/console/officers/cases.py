@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -17,17 +17,23 @@ from services.console.words import today
 from services.reporting.projection.read_models import READ_MODELS
 from services.reporting.search.terms import MIN_PREFIX
 from services.system.registry import COLLECTIONS, RECORD_TITLES
+from services.trade.names import plain
+from services.trade.partnership import partnership_on
 from services.trade.vocabulary import SearchKind
 
 DUE: Final = {"": "Any day", "overdue": "Overdue", "today": "By today", "week": "In the next 7 days"}
 SORTED: Final = {"": "Soonest duty", "changed": "Latest change", "opened": "Latest beginning"}
 SEVERAL: Final = "More than one kind of record"
-CASE_NUMBER: Final = re.compile(r"[0-9a-f]{8,32}")
+CASE_NUMBER: Final = re.compile(r"(?:[a-z]{2,}-(?:[a-z]+-)?)?([0-9a-f]{8}|[0-9a-f-]{32,36})(?:-[0-9]{1,6})?")
+"""The number of a case or a record, as pages show it, or within the number of a printed paper, such as YCC-5582CB24-12."""
+_DAY: Final = re.compile(r"([0-9]{1,2})[ ./-]+([0-9]{1,2})[ ./-]+((?:19|20)[0-9]{2})")
 SEARCHED: Final = {
-    SearchKind.NAME: "Name or any number",
+    SearchKind.NAME: "Name, birth date or any number",
+    SearchKind.DATE_OF_BIRTH: "Date of birth",
+    SearchKind.TELEPHONE: "Telephone number",
     SearchKind.CRIME_NUMBER: "Crime number",
-    SearchKind.SCHOOL: "School's reference number",
-    SearchKind.CASE: "Case number on a page",
+    SearchKind.SCHOOL: "School",
+    SearchKind.CASE: "Case number on a page or paper",
     SearchKind.REFERENCE: "Other reference",
 }
 
@@ -86,9 +92,11 @@ async def search(request: Request, session: Session, form: Form) -> Response:
     apis = console_of(request).apis
     answer: dict[str, Any] | None = None
     wrong = "" if words else "Enter what you are looking for."
+    if kind == SearchKind.DATE_OF_BIRTH and not _born(words):
+        wrong = "Enter a day, a month and a year, such as 14 3 2010"
     if not wrong:
         try:
-            answer = await find_cases(apis, session, kinds_of(kind, words), words)
+            answer = await find_cases(apis, session, questions_of(kind, words))
         except Problem as problem:
             if problem.status != 422:
                 raise
@@ -114,22 +122,40 @@ async def search(request: Request, session: Session, form: Form) -> Response:
     )
 
 
-def kinds_of(kind: str, words: str) -> Sequence[str]:
-    """Return the kinds by which words are looked for in turn: what has a digit is no name, whatever was ticked."""
-    if kind != SearchKind.NAME or not any(letter.isdecimal() for letter in words):
-        return (kind,)
-    is_case = CASE_NUMBER.fullmatch(words.lower().replace("-", ""))
-    numbers = (SearchKind.CRIME_NUMBER, SearchKind.SCHOOL, SearchKind.REFERENCE)
-    return (*((SearchKind.CASE,) if is_case else ()), *numbers)
+def questions_of(kind: str, words: str) -> Sequence[tuple[str, str]]:
+    """Return what is looked for in turn, each kind with its text: what has a digit is no name, whatever was ticked."""
+    born, number = _born(words), CASE_NUMBER.fullmatch(words.lower())
+    if born and kind in {SearchKind.NAME, SearchKind.DATE_OF_BIRTH}:
+        return ((SearchKind.DATE_OF_BIRTH, born.isoformat()),)
+    by_case = [(SearchKind.CASE, number[1].replace("-", ""))] if number else []
+    if kind == SearchKind.CASE and by_case:
+        return by_case
+    if kind in {SearchKind.NAME, SearchKind.SCHOOL} and not any(letter.isdecimal() for letter in words):
+        schools = partnership_on(today()).schools.items()
+        named = [(SearchKind.SCHOOL, urn) for urn, name in schools if plain(words) in plain(name)]
+        return [(kind, words), *named] if kind == SearchKind.NAME else named or [(kind, words)]
+    if kind != SearchKind.NAME:
+        return ((kind, words),)
+    numbers = (SearchKind.CRIME_NUMBER, SearchKind.SCHOOL, SearchKind.REFERENCE, SearchKind.TELEPHONE)
+    return [*by_case, *((number_kind, words) for number_kind in numbers)]
 
 
-async def find_cases(apis: Apis, session: Session, kinds: Sequence[str], words: str) -> dict[str, Any]:
-    """Return what the first of some kinds finds; of the last, whatever it says. Raises `Problem` or `NoAnswer`."""
-    for kind in kinds[:-1]:
-        answer = await apis.search(session, {kind: words})
+def _born(words: str) -> date | None:
+    """Return the day that somebody typed; None if it is none."""
+    parts = _DAY.fullmatch(words)
+    try:
+        return date(int(parts[3]), int(parts[2]), int(parts[1])) if parts else None
+    except ValueError:
+        return None
+
+
+async def find_cases(apis: Apis, session: Session, questions: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return what the first of some questions finds; of the last, whatever it says. Raises `Problem` or `NoAnswer`."""
+    for kind, text in questions[:-1]:
+        answer = await apis.search(session, {kind: text})
         if answer["total"]:
             return answer
-    return await apis.search(session, {kinds[-1]: words})
+    return await apis.search(session, dict(questions[-1:]))
 
 
 def _pages(answer: Mapping[str, Any]) -> int:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.console.directory import ROLES
 from services.console.everyone.public import COLLECTION, SAYING, WAITING, fields_asked
 from services.console.forms.fields import answers_in_words, command_of
-from services.console.officers.cases import find_cases, kinds_of
+from services.console.officers.cases import find_cases, questions_of
 from services.console.records import SERVICES
 from services.console.rendering import render
 from services.console.routing import Form, console_of, first, see
@@ -32,7 +32,7 @@ async def link_feedback(request: Request, session: Session, form: Form) -> Respo
     said = (await waiting_feedback(request, session)).get(row)
     if said is None:
         raise HTTPException(410)
-    found = (await find_cases(console.apis, session, kinds_of(SearchKind.NAME, words), words))["cases"] if words else []
+    found = (await find_cases(console.apis, session, questions_of(SearchKind.NAME, words)))["cases"] if words else []
     if len(found) != 1:
         wrong = f"{len(found)} cases have this: enter the number of one" if found else "Enter what finds one case"
         return await waiting_page(request, session, wrong=wrong, row=row, words=words)

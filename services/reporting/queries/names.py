@@ -34,7 +34,7 @@ from services.reporting.queries.asking import answer_projected, ask, ask_for_rea
 from services.reporting.queries.freshness import MAY_BE_STALE, Projected
 from services.reporting.queries.restriction import withheld_from
 from services.reporting.queries.visibility import Reader, visible
-from services.reporting.search.fields import Compared, Kind
+from services.reporting.search.fields import Kind
 from services.reporting.search.index import TYPES, Place, SearchedValue, searched_values
 from services.trade.vocabulary import Personal, SearchKind
 from shared.api.bodies import read_model
@@ -185,7 +185,7 @@ async def names_of(
     shown = {owner: value for owner, value in values.items() if (owner[0][0], owner[1]) not in restricted}
     names = await _open(shown, keyring)
     alike = _alike(names)
-    births = _readable(values_in(facts, Compared.DATE_OF_BIRTH), classes) if alike else {}
+    births = _readable(values_in(facts, SearchKind.DATE_OF_BIRTH), classes) if alike else {}
     born = await _open({owner: value for owner, value in births.items() if owner in alike}, keyring)
     people = [
         NamedPerson(

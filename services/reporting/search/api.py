@@ -90,7 +90,10 @@ class SearchRequest(Schema):
     )
     date_of_birth: date | None = Field(
         default=None,
-        description="With a name: finds also who was born on that day and has a name alike, or whose day is written almost so.",
+        description="Who was born on that day. With a name: also who has a name alike, or whose day is written almost so.",
+    )
+    telephone: Text | None = Field(
+        default=None, description="The telephone number of a person who was not harmed.", examples=["01632 960018"]
     )
     school: Text | None = Field(default=None, description="A school's unique reference number.", examples=["113867"])
     reference: Text | None = Field(
@@ -111,14 +114,13 @@ class SearchRequest(Schema):
 
     @property
     def texts(self) -> Mapping[SearchKind, str]:
-        return {kind: text for kind in SearchKind if (text := getattr(self, kind)) is not None}
+        given = {kind: str(value) for kind in SearchKind if (value := getattr(self, kind)) is not None}
+        return {kind: text for kind, text in given.items() if kind is not SearchKind.DATE_OF_BIRTH or self.name is None}
 
     @model_validator(mode="after")
     def _has_something_to_look_for(self) -> Self:
         if not self.texts:
             raise ValueError(f"give something to look for: {', '.join(SearchKind)}")
-        if self.date_of_birth is not None and self.name is None:
-            raise ValueError("date_of_birth: give a name too")
         for kind, text in self.texts.items():
             if not (searched_words(text) if kind is SearchKind.NAME else code(text)):
                 raise ValueError(f"{kind} has no letter or digit: give some")
@@ -173,7 +175,7 @@ def add_search(app: FastAPI, settings: Settings) -> None:
         **declared(_PARAMETERS, 415, body=json_body(SearchRequest.model_json_schema())),
     )
     async def search(request: Request, actor: Caller) -> JSONResponse:
-        """Find cases by name, school, reference, crime number or the beginning of an id, among those that the reader may see.
+        """Find cases by name, birth date, telephone, school, reference, crime number or id, among those that the reader may see.
 
         It waits for `min_position`. The access log records by which members was searched and how many cases were found, never a
         word; of what was found by an id, each case.
@@ -217,13 +219,17 @@ async def find_cases(
     Who may read the names of victims alone finds these by name, and nobody else. By the number of a case its records are found.
     """
     searchable, of_victims = _searchable(reader, Personal.IDENTITY), _searchable(reader, Personal.VICTIM_IDENTITY)
+    services = {
+        **dict.fromkeys((SearchKind.NAME, SearchKind.DATE_OF_BIRTH), searchable | of_victims),
+        SearchKind.TELEPHONE: searchable & _searchable(reader, Personal.CONTACT),
+    }
     found: dict[SearchKind, Found] = {
         kind: {
             stream: persons
             for stream, persons in (
                 index.find_alike(text, born) if born and kind is SearchKind.NAME else index.find(kind, text)
             ).items()
-            if stream[0] in (searchable | of_victims if kind is SearchKind.NAME else searchable)
+            if stream[0] in services.get(kind, searchable)
         }
         for kind, text in wanted.items()
         if kind not in _BY_ID

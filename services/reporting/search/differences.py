@@ -38,7 +38,7 @@ AT_A_TIME: Final = 500
 
 CLASSES: Final[Mapping[Kind, Personal]] = {
     SearchKind.NAME: Personal.IDENTITY,
-    Compared.DATE_OF_BIRTH: Personal.IDENTITY,
+    SearchKind.DATE_OF_BIRTH: Personal.IDENTITY,
     Compared.ETHNICITY: Personal.CHARACTERISTICS,
 }
 """What is compared, with the class of field that the reader must be able to read in each of the records."""
@@ -157,7 +157,7 @@ def _compared(kind: Kind, tokens: Mapping[Stream, bytes], home: Mapping[Stream, 
     """Yield the streams that say different things among those that are compared with each other."""
     groups: dict[UUID | None, set[Stream]] = defaultdict(set)
     for stream in tokens:
-        groups[None if kind is Compared.DATE_OF_BIRTH else home[stream]].add(stream)
+        groups[None if kind is SearchKind.DATE_OF_BIRTH else home[stream]].add(stream)
     yield from (group for group in groups.values() if len({tokens[stream] for stream in group}) > 1)
 
 

@@ -19,9 +19,8 @@ from shared.domain.messages import Event
 
 
 class Compared(StrEnum):
-    """What is compared between the records of a person, beside the name, and found by no search."""
+    """What is compared between the records of a person, beside name and birth date, and found by no search."""
 
-    DATE_OF_BIRTH = "date_of_birth"
     ETHNICITY = "ethnicity"
 
 
@@ -30,7 +29,8 @@ Kind = SearchKind | Compared
 _PERSON: Final[Mapping[str, Kind]] = {
     "details.name": SearchKind.NAME,
     "details.school_urn": SearchKind.SCHOOL,
-    "details.date_of_birth": Compared.DATE_OF_BIRTH,
+    "details.telephone": SearchKind.TELEPHONE,
+    "details.date_of_birth": SearchKind.DATE_OF_BIRTH,
     "details.ethnicity": Compared.ETHNICITY,
 }
 

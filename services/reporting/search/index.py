@@ -25,8 +25,8 @@ from services.reporting.projection.projector import read_row, stream_of
 from services.reporting.projection.read_models import published_types
 from services.reporting.projection.snapshot import Pool
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED, Compared, Kind
-from services.reporting.search.terms import MIN_PREFIX, code, days_written_alike, indexed_terms, searched_words
-from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE, SearchKind
+from services.reporting.search.terms import MIN_PREFIX, code, code_of, days_written_alike, indexed_terms, searched_words
+from services.trade.vocabulary import EXPLAINS_A_DIFFERENCE, Personal, SearchKind
 from shared.domain.envelope import Fact
 from shared.domain.messages import Correction
 from shared.domain.sealing import Sealed, SealedToken, TamperedToken, unseal
@@ -100,7 +100,8 @@ Found = Mapping[Stream, frozenset[UUID]]
 Differing = Mapping[Kind, Mapping[Stream, bytes]]
 """What the records of a person say differently: for each kind the tokens that stand in each of the streams."""
 
-COMPARED: Final = frozenset({SearchKind.NAME, *Compared})
+_REGISTRY: Final = {registry.service: registry for registry in REGISTRIES}
+COMPARED: Final = frozenset({SearchKind.NAME, SearchKind.DATE_OF_BIRTH, *Compared})
 
 
 class SearchIndex:
@@ -150,7 +151,7 @@ class SearchIndex:
 
     def find(self, kind: SearchKind, text: str) -> Found:
         persons_in: dict[Stream, set[UUID]] = defaultdict(set)
-        for terms in searched_words(text) if kind is SearchKind.NAME else {(code(text),)}:
+        for terms in searched_words(text) if kind is SearchKind.NAME else {(code_of(kind, text),)}:
             entries = list(self._entries[kind].items())
             for token in [self._token(kind, term) for term in terms]:
                 # A token that straddles two others would have to agree in 64 bits by chance.
@@ -164,10 +165,10 @@ class SearchIndex:
 
         They have every word of the name, and a day that is written almost so, or that day and the beginning of a word.
         """
-        same = self._token(Compared.DATE_OF_BIRTH, code(born.isoformat()))
-        near = {self._token(Compared.DATE_OF_BIRTH, digits) for digits in days_written_alike(born)}
+        same = self._token(SearchKind.DATE_OF_BIRTH, code(born.isoformat()))
+        near = {self._token(SearchKind.DATE_OF_BIRTH, digits) for digits in days_written_alike(born)}
         days: dict[UUID | None, set[bytes]] = defaultdict(set)
-        for entry in self._entries[Compared.DATE_OF_BIRTH].values():
+        for entry in self._entries[SearchKind.DATE_OF_BIRTH].values():
             days[entry.person_id].update(filter(None, (entry.tokens,)))
         found: dict[Stream, set[UUID]] = defaultdict(set)
         for stream, persons in self.find(SearchKind.NAME, name).items():
@@ -225,13 +226,15 @@ class SearchIndex:
         earlier = entries.get(value.place)
         if earlier is not None and earlier.version > value.version:
             return  # a correction that was read before
+        if value.kind is SearchKind.TELEPHONE and earlier is None and value.person_id is None:
+            return  # a correction of the number of somebody who was harmed
         # A correction names its event alone: whose field it is was said by the event.
         person_id = value.person_id if earlier is None else value.person_id or earlier.person_id
         if key_subject is None and person_id is not None:
             key_subject = f"person/{person_id}"  # what is clear of a forgotten person finds nobody either
         terms: Iterable[str] = ()
         if text and key_subject not in self._destroyed:
-            terms = indexed_terms(str(text)) if value.kind is SearchKind.NAME else (code(str(text)),)
+            terms = indexed_terms(str(text)) if value.kind is SearchKind.NAME else (code_of(value.kind, str(text)),)
         tokens = b"".join(sorted(self._token(value.kind, term) for term in terms))
         first = value.version if earlier is None else earlier.first
         entries[value.place] = Entry(tokens, person_id, key_subject, value.version, first, value.explained)
@@ -278,6 +281,8 @@ def searched_values(fact: Fact) -> Iterator[SearchedValue]:
             place = Place(stream, fact.event_id, field)
             person_id = getattr(event, "person_id", None) if field.startswith("details.") else None
             content = attrgetter(field)(event)
+            if kind is SearchKind.TELEPHONE and _REGISTRY[stream[0]].class_of(event, field) is Personal.VICTIM_CONTACT:
+                continue  # a search would tell the number
             yield SearchedValue(place, kind, fact.event_id, content, person_id, fact.version, explained)
         return
     changes = [(event.corrects, event.field, event.value if event.sealed is None else event.sealed)]

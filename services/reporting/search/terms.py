@@ -7,6 +7,7 @@ from itertools import product
 from typing import Final
 
 from services.trade.names import plain
+from services.trade.vocabulary import SearchKind
 
 MIN_PREFIX: Final = 3
 """So many letters of a word find it; a shorter word must be given whole."""
@@ -16,12 +17,18 @@ LONGEST: Final = 200
 
 _APOSTROPHES: Final = re.compile(r"['’ʼ`]")  # noqa: RUF001 - as names are typed
 _HYPHENS: Final = re.compile(r"[‐‑–-]")  # noqa: RUF001 - the same
+_FROM_ABROAD: Final = re.compile(r"^(?:00)?440?")
 _WORD: Final = re.compile(r"\w+")
 
 
 def code(text: str) -> str:
     """Return the letters and digits of a number or reference."""
     return "".join(letter for letter in plain(text) if letter.isalnum())
+
+
+def code_of(kind: str, text: str) -> str:
+    """Return what is compared of a text that is no name; a telephone number with the code of Britain as one without."""
+    return _FROM_ABROAD.sub("0", code(text)) if kind is SearchKind.TELEPHONE else code(text)
 
 
 def searched_words(text: str) -> set[tuple[str, ...]]:

@@ -11,8 +11,7 @@ import pytest
 
 from services.reporting.queries.visibility import Reader
 from services.reporting.search.differences import AT_A_TIME, MOST, find_differences
-from services.reporting.search.fields import Compared
-from services.trade.vocabulary import Role
+from services.trade.vocabulary import Role, SearchKind
 from shared.domain.messages import Actor
 
 OFFICER = UUID(int=7)
@@ -35,13 +34,13 @@ class CountedPool:
 def differing(people: int) -> Any:
     """Return an index in which people have two records each, with another birth date."""
     of_one = [{("referral", uuid4()): b"%d" % n for n in range(RECORDS)} for _ in range(people)]
-    return SimpleNamespace(differing={uuid4(): {Compared.DATE_OF_BIRTH: tokens} for tokens in of_one})
+    return SimpleNamespace(differing={uuid4(): {SearchKind.DATE_OF_BIRTH: tokens} for tokens in of_one})
 
 
 async def keep(owner: Any, index: Any, people: int, officer: UUID | None = None) -> None:
     """Put the records of the last so many people of an index into reporting's table."""
     for kinds in list(index.differing.values())[-people:]:
-        for service, stream in kinds[Compared.DATE_OF_BIRTH]:
+        for service, stream in kinds[SearchKind.DATE_OF_BIRTH]:
             await owner.execute(
                 "insert into stream (service, stream, home, cases, officer, mentions, marks, version, position, hash, state, open, view,"
                 " record, opened_at, begun_at, updated_at, recorded_at)"

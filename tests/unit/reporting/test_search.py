@@ -10,7 +10,7 @@ from services.reporting.access import NAMING
 from services.reporting.search.api import SearchRequest
 from services.reporting.search.fields import KINDS, REGISTRIES, SEARCHED
 from services.reporting.search.index import TYPES
-from services.reporting.search.terms import code, days_written_alike, indexed_terms, searched_words
+from services.reporting.search.terms import code, code_of, days_written_alike, indexed_terms, searched_words
 from services.system.registry import deciding_services
 from services.trade.vocabulary import Personal, SearchKind
 from shared.domain.messages import Correction
@@ -75,6 +75,18 @@ def test_codes_are_compared_by_letters_and_digits() -> None:
     """Given a reference with other punctuation and case, then it is the same; a part of it is another."""
     assert code("CPS/55/2026/1180") == code("cps 55-2026 1180")
     assert code("CPS/55/2026/1180") != code("CPS/55/2026/118")
+
+
+@pytest.mark.parametrize("text", ["01632 960018", "+44 1632 960018", "+44 (0)1632-960018", "00441632960018"])
+def test_a_telephone_number_is_one_number_however_it_is_written(text: str) -> None:
+    """Given a number with or without the code of Britain, then it is compared as the same."""
+    assert code_of(SearchKind.TELEPHONE, text) == "01632960018"
+
+
+def test_a_birth_date_is_looked_for_alone_or_beside_a_name() -> None:
+    """Given a day alone, then it is what is looked for; beside a name it says more of who has that name."""
+    assert SearchRequest.model_validate_json('{"date_of_birth": "2011-03-14"}').texts == {"date_of_birth": "2011-03-14"}
+    assert SearchRequest.model_validate_json('{"name": "roe", "date_of_birth": "2011-03-14"}').texts == {"name": "roe"}
 
 
 @pytest.mark.parametrize("body", ["{}", '{"name": null}', '{"name": "--"}', '{"crime_number": " / "}', '{"name": ""}'])
