@@ -79,6 +79,7 @@ def environment() -> jinja2.Environment:
         "record_title": lambda service: RECORD_TITLES[COLLECTIONS[service]],
         "command_in_words": words.command_in_words,
         "duty_in_words": words.duty_in_words,
+        "list_turns": words.list_turns,
         "paper_in_words": words.paper_in_words,
         "day": words.day,
         "moment": words.moment,

@@ -1,17 +1,25 @@
 """Codes, days and times as people read them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from services.system.registry import deciding_services
 from services.trade.vocabulary import WORDS
 from services.trade.words import texts_of
 from shared.domain.dates import LONDON, age_on, local_day
+from shared.domain.declared import read_beside
 from shared.domain.sentences import words_of
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 DUTIES: Final = texts_of("duties")
+TURNS: Final[Mapping[str, Mapping[str, Collection[str]]]] = {
+    service.name: read_beside(__file__, "turns.toml").get(service.name, {})
+    | {step.duty: step.who for journey in service.journeys for step in journey.steps}
+    for service in deciding_services()
+}
+"""Service -> duty -> the roles whose turn it is."""
 PAPERS: Final = texts_of("papers")
 _ACRONYMS: Final = re.compile(r"\b(mash|yot|yjs|cps|rj)\b")
 
@@ -40,6 +48,11 @@ def within(code: Any) -> str:
 def duty_in_words(code: str) -> str:
     """Return a duty as the thing to do; one without words of its own as its code in words."""
     return DUTIES.get(code) or in_words(code)
+
+
+def list_turns(duty: Mapping[str, Any]) -> list[str]:
+    """List in words whose turn a duty is."""
+    return sorted(in_words(role) for role in TURNS[duty["service"]].get(duty["duty"], ()))
 
 
 def paper_in_words(name: str) -> str:

@@ -28,7 +28,7 @@ from services.console.routing import INCOMPLETE, Console, Form, console_of, firs
 from services.console.schools.referrals import referrals_page
 from services.console.sessions import Session
 from services.console.waits import Waits, list_waits
-from services.console.words import today
+from services.console.words import TURNS, today
 from services.reporting.access import NAMING
 from services.reporting.measures.period import Period
 from services.trade.practitioners import SOON, Practitioner, register_on
@@ -209,7 +209,14 @@ async def have_seen(request: Request, session: Session, form: Form) -> Response:
 
 
 async def _duties(apis: Apis, session: Session, officer: str | None, **more: str | None) -> dict[str, Any]:
-    return await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
+    """Read a part of the sheet; of what an officer has, the duties whose turn is theirs."""
+    sheet = await apis.get_projected(session, "/v1/duties", {"officer": officer, "limit": str(COUNTED), **more})
+    mine = (
+        d
+        for d in sheet["duties"]
+        if not officer or not set(session.roles).isdisjoint(TURNS[d["service"]].get(d["duty"], session.roles))
+    )
+    return sheet | {"duties": list(mine)}
 
 
 async def _workload(apis: Apis, session: Session) -> list[tuple[str, int]]:

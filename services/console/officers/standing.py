@@ -9,7 +9,7 @@ from services.console.forms.next_steps import BOOKING, COMPLETED, Task, Work
 from services.console.names import Who
 from services.console.records import Record, place_of
 from services.console.rendering import address
-from services.console.words import day, duty_in_words, in_words, moment, within
+from services.console.words import day, duty_in_words, in_words, list_turns, moment, within
 
 DECISIONS: Final = frozenset(
     {
@@ -296,7 +296,8 @@ def to_do(
         n = next((n for n, task in enumerate(tasks) if task.meets(duty["duty"], duty["item"])), None)
         if n is None:
             about = names.get(duty["item"] or "", "")
-            bare.append(Task(duty_in_words(duty["duty"]), about, due=duty["due"], overdue=duty["overdue"]))
+            whose = list_turns(duty)
+            bare.append(Task(duty_in_words(duty["duty"]), about, whose=whose, due=duty["due"], overdue=duty["overdue"]))
         elif not tasks[n].due:
             tasks[n] = replace(tasks[n], due=duty["due"], overdue=duty["overdue"])
     return sorted([*chain(*lines.values()), *bare], key=lambda line: line.due or "9")

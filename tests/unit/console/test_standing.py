@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.console import words
 from services.console.apis import Part
 from services.console.forms.next_steps import Work, work_of
 from services.console.names import Who
@@ -23,7 +24,10 @@ from services.console.officers.standing import (
     with_bookings,
 )
 from services.console.records import Record, own_words
-from services.console.words import day_of, duty_in_words, today
+from services.console.words import TURNS, day_of, duty_in_words, today
+from services.system.registry import deciding_services
+from services.trade.words import texts_of
+from shared.domain.declared import read_beside
 from shared.domain.sealing import Sealed, sealed_fields
 from tests.unit.console.test_next_steps import command, task
 from tests.unit.disposal.stories import (
@@ -167,7 +171,7 @@ def test_a_booked_place_is_not_booked_again() -> None:
 
 def duty(code: str, item: str | None, due: str, **more: Any) -> dict[str, Any]:
     line = {"duty": code, "item": item, "due": due, "met_on": None, "lapsed_on": None, "overdue": False}
-    return {**line, "stream": "d1", **more}
+    return {**line, "service": "disposal", "stream": "d1", **more}
 
 
 def test_what_is_left_to_do_is_said_once() -> None:
@@ -184,6 +188,15 @@ def test_what_is_left_to_do_is_said_once() -> None:
         (duty_in_words("CONDITION"), "Letter", "2026-01-01", False, ""),
         ("Book", "", "2026-02-01", True, "/records/disposals/d1/do/Book?case=k1&condition_id=c1"),
     ]
+    assert lines[0].whose == ["Safe schools officer", "YJS case manager"]
+
+
+def test_every_duty_says_whose_turn_it_is() -> None:
+    """Given any duty of any service, then somebody's turn it is: as a step of a journey says, or as turns.toml does, never both."""
+    assert set(texts_of("duties")) <= {duty for turns in TURNS.values() for duty in turns}
+    for service in deciding_services():
+        steps = {step.duty for journey in service.journeys for step in journey.steps}
+        assert steps.isdisjoint(read_beside(words.__file__, "turns.toml").get(service.name, {}))
 
 
 def test_the_next_step_is_ones_own_and_the_soonest() -> None:
