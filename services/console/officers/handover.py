@@ -80,7 +80,7 @@ async def handover_page(request: Request, session: Session) -> Response:
         if officer is not None:
             path = f"/records/{holding.record.collection}/{holding.record.id}/do/{holding.step.type}"
             return see(address(path, case=id_, **{HANDING[holding.step.type]: officer}))
-        wrong = "Choose an officer, or enter the id of another one, such as 1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11"
+        wrong = "Choose an officer. The number of one who is not listed has 36 letters, digits and hyphens"
     return render(
         request, "handover.html", session, problem=wrong, id=id_, holdings=holdings, chosen=chosen, wrong=wrong
     )

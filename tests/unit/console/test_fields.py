@@ -189,9 +189,10 @@ class Controls(HTMLParser):
             self.ids.append(attributes["id"])
         if tag == "label":
             self.labelled.add(attributes.get("for", ""))
-        if tag in {"input", "textarea", "select"} and attributes.get("type") != "hidden":
-            self.controls.add(attributes.get("id", ""))
+        if tag in {"input", "textarea", "select"}:
             self.names.add(attributes.get("name", ""))
+            if attributes.get("type") != "hidden":
+                self.controls.add(attributes.get("id", ""))
 
 
 def test_what_is_required_and_missing_is_named() -> None:
