@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from importlib import import_module
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 from uuid import uuid4
 
 import pytest
@@ -246,6 +246,12 @@ def test_what_was_recorded_before_stays_readable() -> None:
 HIDDEN = [*map(chr, [*range(9), 11, 12, *range(14, 32), *range(127, 160)]), *"\u200e\u200f\u061c\ufeff\ufff9"]
 HIDDEN += [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", "\r"]
 HIDDEN += [*"\u00ad\u180e\u200b\u2028\u2029\u2060\u2062\u115f\u2800\u3164\uffa0\ue000\U000e0041"]
+STARTS = {"starts_at": "2026-06-04T09:00:00Z"}
+PLANNED: Final[list[tuple[str, dict[str, Any]]]] = [
+    ("education", {"type": "PlanSession", "kind": "GROUP", "topic": "RETAIL", "place": "Poole", **STARTS}),
+    ("disposal", {"type": "BookConditionSession", "condition_id": str(uuid4()), "session_id": str(uuid4()), **STARTS}),
+    ("rj_conference", {"type": "ScheduleConference", "mode": "DIRECT_CONFERENCE", "place": "Poole", **STARTS}),
+]
 SEEN = [
     "Zeile\nund\tTab\r\n", "Siôn Puw", "李雷", "محمد", "משה", "नमस्ते", "می\u200cخواهم", "👩🏽‍👩🏽‍👧🏽", "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f", "e\u0301",
 ]  # fmt: skip
@@ -281,6 +287,17 @@ def test_a_hidden_character_is_refused_in_every_text(character: str) -> None:
         (error,) = raised.value.errors(include_input=False)
         assert error["loc"][1] == field
         assert "invisible control character" in error["msg"]
+
+
+@pytest.mark.parametrize("hours", ["0", "0.00", "-1", "24.01", "100", "1e2", "0.001"])
+@pytest.mark.parametrize(("name", "body"), PLANNED, ids=[body["type"] for _, body in PLANNED])
+def test_a_session_lasts_more_than_nothing_and_a_day_at_most(name: str, body: dict[str, Any], hours: str) -> None:
+    """Given a session or conference of no hours, of more than a day, or of less than a hundredth, then the hours are named."""
+    adapter = service(name).command_adapter
+    adapter.validate_json(json.dumps(body | {"hours": "24"}))
+    with pytest.raises(ValidationError) as raised:
+        adapter.validate_json(json.dumps(body | {"hours": hours}))
+    assert {error["loc"][1] for error in raised.value.errors(include_input=False)} == {"hours"}
 
 
 @pytest.mark.parametrize("text", SEEN)

@@ -1,4 +1,4 @@
-"""Monitoring sees what notifications gave up, and whoever is on call hears of it (issue 28: no alert without a fault that shows it)."""
+"""Monitoring sees what notifications gave up, and whoever is on call hears of it: each alert has a fault that shows it."""
 
 from __future__ import annotations
 
