@@ -10,6 +10,7 @@ from services.console.names import Who
 from services.console.records import Record, place_of
 from services.console.rendering import address
 from services.console.words import day, duty_in_words, in_words, list_turns, moment, within
+from services.trade.victims import OF_VICTIMS
 
 DECISIONS: Final = frozenset(
     {
@@ -295,12 +296,18 @@ def to_do(
         tasks = lines.get(duty["stream"], [])
         n = next((n for n, task in enumerate(tasks) if task.meets(duty["duty"], duty["item"])), None)
         if n is None:
-            about = names.get(duty["item"] or "", "")
-            whose = list_turns(duty)
-            bare.append(Task(duty_in_words(duty["duty"]), about, whose=whose, due=duty["due"], overdue=duty["overdue"]))
+            items = frozenset((duty["item"] or "").split()[:1])  # the number of a further decision follows
+            about = next((names[item] for item in items if item in names), "")
+            line = Task(duty_in_words(duty["duty"]), about, due=duty["due"], overdue=duty["overdue"])
+            bare.append(replace(line, whose=list_turns(duty), duty=duty["duty"], items=items))
         elif not tasks[n].due:
             tasks[n] = replace(tasks[n], due=duty["due"], overdue=duty["overdue"])
-    return sorted([*chain(*lines.values()), *bare], key=lambda line: line.due or "9")
+    once: dict[object, Task] = {}
+    for n, line in enumerate(sorted([*chain(*lines.values()), *bare], key=lambda line: line.due or "9")):
+        # A victim is told once, whatever records of the case ask for it, and however many decisions.
+        victims = frozenset(item.split()[0] for item in line.items) if line.duty in OF_VICTIMS else None
+        once.setdefault((line.duty, victims) if victims else n, line)
+    return list(once.values())
 
 
 def next_of(works: Iterable[Work | None], lines: Iterable[Task]) -> Task | None:

@@ -21,7 +21,7 @@ from services.disposal.domain.evolve import evolve
 from services.disposal.domain.history import earlier_of, later_cases
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state import DisposalState
-from services.trade.victims.informed import informed_elsewhere
+from services.trade.victims.informed import told_elsewhere
 from shared.domain.corrections import required
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
@@ -129,7 +129,7 @@ def completed(state: DisposalState, known: Known) -> DisposalState:
         earlier=earlier_of(child, own, issue, known),
         later=later,
         person=known.ids_of(child)[0],
-        informed_elsewhere=informed_elsewhere(known, state.opened.case_id),
+        elsewhere=told_elsewhere(known, state.opened.case_id),
     )
 
 

@@ -100,7 +100,7 @@ def _victim_told(state: DisposalState, policy_on: PolicyOn) -> Iterator[Duty]:
     """Yield the duty to tell each victim of each decision; what is taken back need not be told any more."""
     taken_back_on = _day(state.taken_back_at)
     for duty in telling_duties(
-        "VICTIM_TOLD", state.decided_at, state.everyone_harmed, state.log, state.has_enhanced_rights, policy_on
+        state.decided_at, state.everyone_harmed, state.log, state.elsewhere, state.has_enhanced_rights, policy_on
     ):
         is_of_the_annulment = state.annulment is not None and duty.opened_on == taken_back_on
         yield duty if is_of_the_annulment else duty.lapsing(taken_back_on)

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.disposal import events
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.history import Earlier, Later, counted
-from services.trade.victims import TOLD, Log, first_day
+from services.trade.victims import INFORMED, TOLD, Elsewhere, Log, first_day, nobody_told
 from services.trade.vocabulary import (
     AttendanceStatus,
     BreachDecision,
@@ -413,8 +413,8 @@ class DisposalState:
     requests: tuple[AssessmentRequest, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     informed: Mapping[UUID, Informed] = field(default_factory=dict)
-    informed_elsewhere: Mapping[UUID, datetime] = field(default_factory=dict)
-    """When victims of the case were told of restorative justice in any record of it."""
+    elsewhere: Elsewhere = field(default_factory=nobody_told)
+    """When victims of the case were told in any record of it."""
     views: Mapping[UUID, VictimView] = field(default_factory=dict)
     """The victims whose view was sought, or who had none sought."""
     log: Log = field(default_factory=dict)
@@ -538,10 +538,8 @@ class DisposalState:
 
     def informed_at(self, victim: UUID) -> datetime | None:
         """Return when a victim was first told of restorative justice, in any record of the case; None: nobody has."""
-        here, elsewhere = self.informed.get(victim), self.informed_elsewhere.get(victim)
-        if here is None or elsewhere is None:
-            return elsewhere if here is None else here.at
-        return min(here.at, elsewhere)
+        here = self.informed.get(victim)
+        return min([*self.elsewhere[INFORMED].get(victim, ()), *([] if here is None else [here.at])], default=None)
 
     def has_enhanced_rights(self, victim: UUID) -> bool:
         """Whether a victim has enhanced rights: by law, under age at the report, or as somebody said."""

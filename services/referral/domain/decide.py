@@ -9,7 +9,7 @@ from services.referral.domain.corrections import decide_carried_outcome, decide_
 from services.referral.domain.evolve import evolve
 from services.referral.domain.rules import people, rules
 from services.referral.domain.state import Referral
-from services.trade.victims.informed import informed_elsewhere
+from services.trade.victims.informed import told_elsewhere
 from shared.domain.decider import Decider
 from shared.domain.decisions import NewEvents
 from shared.domain.messages import Command, event_that_it_records, model_from
@@ -62,8 +62,7 @@ def decide(command: Command, state: Referral | None, context: Context) -> NewEve
 
 def completed(state: Referral, known: Known) -> Referral:
     assert state.record is not None
-    elsewhere = informed_elsewhere(known, state.record.latest.envelope.home)
-    return replace(state, known=known, informed_elsewhere=elsewhere)
+    return replace(state, known=known, elsewhere=told_elsewhere(known, state.record.latest.envelope.home))
 
 
 decider: Final[Decider[Referral]] = Decider(rules, decide, evolve, completed)

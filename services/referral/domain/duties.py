@@ -49,7 +49,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         *_of_victims(state, policy_on),
     )
     to_victims = telling_duties(
-        "VICTIM_TOLD", state.decided_at, state.victims, state.log, state.has_enhanced_rights, policy_on
+        state.decided_at, state.victims, state.log, state.elsewhere, state.has_enhanced_rights, policy_on
     )
     outlasting = (
         *(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.referral import events
 from services.referral.domain.commands import LinkPerson
-from services.trade.victims import INFORMED, Log, first_day
+from services.trade.victims import INFORMED, Elsewhere, Log, first_day, nobody_told
 from services.trade.vocabulary import (
     AlertKind,
     Category,
@@ -258,8 +258,8 @@ class Referral:
     requested: tuple[RequestedMessage, ...] = ()
     messages: Mapping[UUID, SentMessage] = field(default_factory=dict)
     absences: tuple[Absence, ...] = ()
-    informed_elsewhere: Mapping[UUID, datetime] = field(default_factory=dict)
-    """When victims of the case were told of restorative justice in any record of it."""
+    elsewhere: Elsewhere = field(default_factory=nobody_told)
+    """When victims of the case were told in any record of it."""
     log: Log = field(default_factory=dict)
     """What was done for each person, of which a victim's is shown."""
     triages: tuple[Triage, ...] = ()
@@ -397,8 +397,9 @@ class Referral:
 
     def informed_on(self, victim: UUID) -> date | None:
         """Return the day on which a victim was first told of restorative justice, in any record of the case."""
-        here, elsewhere = first_day(self.log, victim, INFORMED), self.informed_elsewhere.get(victim)
-        return min((day for day in (here, elsewhere and local_day(elsewhere)) if day is not None), default=None)
+        here = first_day(self.log, victim, INFORMED)
+        days = map(local_day, self.elsewhere[INFORMED].get(victim, ()))
+        return min([*days, *([] if here is None else [here])], default=None)
 
     def has_enhanced_rights(self, victim: UUID) -> bool:
         """Whether a victim has enhanced rights: by law, under age on the day of the report, or as recorded."""

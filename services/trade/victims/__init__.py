@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -70,6 +71,12 @@ class Entry:
 
 Log = Mapping[UUID, tuple[Entry, ...]]
 """The log of each person, in the order of recording."""
+Elsewhere = Mapping[str, dict[UUID, list[datetime]]]
+"""The times at which each victim was told, in any record of the case, by what they were told of: `INFORMED` or `TOLD`."""
+
+
+def nobody_told() -> Elsewhere:
+    return {INFORMED: {}, TOLD: {}}
 
 
 def log_after(log: Log, fact: Fact[Any]) -> Log:
@@ -87,11 +94,13 @@ def first_day(log: Log, person: UUID, event: str, since: datetime | None = None)
     return min(map(local_day, times), default=None)
 
 
-def days_since(log: Log, event: str) -> Callable[[UUID, datetime], date | None]:
+def days_since(
+    log: Log, event: str, elsewhere: Elsewhere = MappingProxyType({})
+) -> Callable[[UUID, datetime], date | None]:
     """Return `first_day` of an event, for many people and times."""
-    times: dict[UUID, list[datetime]] = {
-        person: sorted(entry.at for entry in entries if entry.event == event) for person, entries in log.items()
-    }
+    times = {person: list(of_case) for person, of_case in elsewhere.get(event, {}).items()}
+    for person, entries in log.items():
+        times[person] = sorted([*times.get(person, ()), *(entry.at for entry in entries if entry.event == event)])
 
     def day(person: UUID, since: datetime) -> date | None:
         of_person = times.get(person, [])
@@ -125,19 +134,19 @@ def information_due(reported_on: date, policy: Policy, *, enhanced: bool) -> dat
 
 
 def telling_duties(
-    name: str,
     decisions: Iterable[datetime],
     victims: Iterable[UUID],
     log: Log,
+    elsewhere: Elsewhere,
     has_enhanced_rights: Callable[[UUID], bool],
     policy_on: PolicyOn,
 ) -> Iterator[Duty]:
-    """Yield the duty of this name for each decision and victim. The first of a victim has the victim as its item.
+    """Yield VICTIM_TOLD for each decision and victim. The first of a victim has the victim as its item.
 
-    Telling a victim meets the duty of every decision before it. No end of the record ends the duty.
+    Telling a victim, in any record of the case, meets the duty of every decision before it. No end of the record ends it.
     """
     moments = sorted(set(decisions))
-    told_on = days_since(log, TOLD)
+    told_on = days_since(log, TOLD, elsewhere)
     for victim in victims:
         for number, decided_at in enumerate(moments, start=1):
             decided_on = local_day(decided_at)
@@ -146,7 +155,7 @@ def telling_duties(
             if term in policy.not_yet_in_force:
                 continue
             yield Duty(
-                name,
+                "VICTIM_TOLD",
                 decided_on,
                 add_working_days(decided_on, policy.number(term)),
                 met_on=told_on(victim, decided_at),

@@ -199,6 +199,25 @@ def test_every_duty_says_whose_turn_it_is() -> None:
         assert steps.isdisjoint(read_beside(words.__file__, "turns.toml").get(service.name, {}))
 
 
+def test_a_victim_is_told_once_of_what_several_records_decided() -> None:
+    """Given a duty to tell a victim in two records, in one of them for two decisions, then one line asks for it, due with the first."""
+    tell = {"duty": "VICTIM_TOLD", "about": {"person_id": "v"}}
+    here = [task("Tell them", "not_started", "TellVictim", **tell, items=["v", item]) for item in ("v", "v 2")]
+    there = task("Tell the victim", "not_started", "TellVictim", **tell, items=["v", "v"])
+    duties = [
+        duty("VICTIM_TOLD", "v", "2026-02-02"),
+        duty("VICTIM_TOLD", "v 2", "2026-02-09"),
+        duty("VICTIM_TOLD", "v", "2026-02-01", stream="r1"),
+        duty("VICTIM_TOLD", "w", "2026-02-03"),
+        duty("VICTIM_TOLD", "w 2", "2026-02-04"),
+    ]
+    lines = to_do(duties, {"d1": work(*here), "r1": work(there)}, {"w": "Wu Dale"})
+    assert [(line.title, line.about, line.due) for line in lines] == [
+        ("Tell the victim", "", "2026-02-01"),
+        (duty_in_words("VICTIM_TOLD"), "Wu Dale", "2026-02-03"),
+    ]
+
+
 def test_the_next_step_is_ones_own_and_the_soonest() -> None:
     """Given next steps of several records, then that of the person's turn which is due first is the case's; without one, another's."""
     theirs = work(next_=task("Give it", "not_started", "Give", due="2026-01-01"))
