@@ -1,1 +1,1 @@
-"""Sending commands from the terminal, and signing what they print."""
+"""Sending commands from the terminal, and following what became of them."""

@@ -1,17 +1,14 @@
-"""`ooc send`, `receipt` and `sign`: commands of the domain, and what became of them."""
+"""`ooc send` and `receipt`: commands of the domain, and what became of them."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID, uuid4
 
 import typer
 
-from ooc.cases.commands import document_command
 from ooc.commands.sending import outcome_of, outcome_tables, read_body, send_command
-from ooc.commands.signing import disposal_document, sign
-from ooc.options import AsJson, AsRole, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import complain, say, show
+from ooc.options import AsJson, AsRole, Urls, client_of
+from ooc.tables import complain, show
 from services.trade.vocabulary import Role
 
 app = typer.Typer(add_completion=False)
@@ -49,27 +46,3 @@ def receipt(
     """Show what a command recorded, and how far the commands are that follow in other services."""
     answer = outcome_of(client_of(url), service, command_id, role)
     show(answer, *outcome_tables(answer), as_json=as_json)
-
-
-@app.command("sign")
-def sign_command(
-    stream: Annotated[str, typer.Argument(help="disposal/ID, such as disposal/1f0e6b52-3c7d-4f7e-9a53-0d4b1c2a9e11.")],
-    out: Pdf,
-    lang: Lang = "en",
-    url: Urls = None,
-    role: AsRole = Role.SUPERVISOR,
-    *,
-    signed: Annotated[bool, typer.Option("--signed", help="Do not ask: the child signed it and consented.")] = False,
-) -> None:
-    """Print the document of a disposal, wait until it is signed, and record the signature under its SHA-256."""
-    client = client_of(url)
-    name = disposal_document(client, stream, role)
-    document_command(stream=stream, name=name, out=out, lang=lang, url=url, role=role)
-    digest = sha256(out.read_bytes()).hexdigest()
-    if not signed and not typer.confirm(f"Has the child signed {out}, and agreed to what it says?"):
-        fail("Nothing is recorded. Ask again when it is signed: `ooc sign` prints the same document.")
-    if not sign(client, stream, digest, role):
-        fail(
-            "The signature is recorded, but the case changed while it was being signed: print and sign it as it stands."
-        )
-    say(f"The signature under document {name} of {stream} is recorded.")

@@ -35,7 +35,7 @@ CASE = UUID(int=5)
 ACTS = frozenset(
     {
         *("up", "sandbox", "demo", "migrate", "topics", "scenario run", "scenario check"),
-        *("forget", "forget-again", "restrict", "lift", "hold", "release", "retention keep", "sign"),
+        *("forget", "forget-again", "restrict", "lift", "hold", "release", "retention keep"),
         *("messages retry", "messages withdraw", "messages apply", "messages skip"),
         *("reactions retry", "reactions close", "quarantine retry", "quarantine release", "quarantine close"),
         *(
