@@ -1,4 +1,4 @@
-"""`ooc case`, `cases`, `duties`, `next`, `search` and `document`: questions about cases."""
+"""`ooc case`, `cases`, `duties`, `search` and `document`: questions about cases."""
 
 import os
 import sys
@@ -10,7 +10,6 @@ from uuid import UUID
 import typer
 
 from ooc.cases import reading
-from ooc.cases.guidance import answers, next_table
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
 from ooc.tables import alerts, case_list, say, search_results, sheet, show, standings, timeline, waits
 from services.trade.vocabulary import Role, SearchKind
@@ -125,29 +124,6 @@ def duties(
     title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
     shown = sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none"
     show(answer, shown, *_waiting(answer), as_json=as_json)
-
-
-@app.command("next")
-def next_command(
-    collection: Annotated[str, typer.Argument(help="case, referrals, sessions, disposals or conferences.")],
-    id_: Annotated[
-        UUID | None, typer.Argument(metavar="[ID]", help="The record or case. Without it: what begins a record.")
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", help="The day, such as 2025-10-02; a later one says what will hold then.")
-    ] = None,
-    url: Urls = None,
-    role: AsRole = Role.SUPERVISOR,
-    *,
-    show_all: Annotated[
-        bool, typer.Option("--all", help="Also what does not belong to the state of the record.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, whole.")] = False,
-) -> None:
-    """Show what may be done next in a role: what is possible, what needs a reason, what the rules refuse, and until when."""
-    guidance = list(answers(client_of(url), collection, id_, as_of, role))
-    shown = (next_table(title, answer, show_all=show_all) for title, answer in guidance)
-    show([answer for _, answer in guidance], *shown, as_json=as_json)
 
 
 @app.command()

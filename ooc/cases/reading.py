@@ -10,8 +10,6 @@ from services.system.lags import SOURCES, Statuses
 from services.system.registry import COLLECTIONS
 from tools.client.http import Client, NoAnswer, Reply
 
-PLURALS = {plural: service for service, plural in COLLECTIONS.items()}
-
 Params = Mapping[str, str | None]
 """Query parameters; None leaves one out."""
 
@@ -118,20 +116,6 @@ def _detail(reply: Reply) -> str:
 
 def _in_brackets(reply: Reply) -> str:
     return f" ({detail})" if (detail := _detail(reply)) else ""
-
-
-def streams_of(answer: Any, kind: str = "") -> Iterator[tuple[str, UUID]]:
-    """Yield the streams that a projected case names, each with its service."""
-    if isinstance(answer, Mapping):
-        service = answer.get("service") or PLURALS.get(kind) or (kind if kind in COLLECTIONS else None)
-        stream = answer.get("stream") or answer.get("id")
-        if service in COLLECTIONS and isinstance(stream, str):
-            yield str(service), UUID(stream.rpartition("/")[2])
-        for key, value in answer.items():
-            yield from streams_of(value, key)
-    elif isinstance(answer, list):
-        for item in answer:
-            yield from streams_of(item, kind)
 
 
 def address_of(stream: str) -> tuple[str, str]:

@@ -21,7 +21,6 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ooc.cases import commands, reading
-from ooc.cases.reading import streams_of
 from ooc.options import asked_role
 from ooc.scenarios import STORIES
 from ooc.system.alerting import who_is_told
@@ -151,18 +150,6 @@ def test_the_story_that_comes_with_the_program_is_the_tested_one() -> None:
     assert {tag for tag, *_ in differences} == {"equal", "insert"}
     added = [line for tag, _, _, first, last in differences if tag == "insert" for line in more[first:last]]
     assert {line.partition(" do: ")[2].split(",")[0] for line in added if " do: " in line} == {"disposal.TellVictim"}
-
-
-def test_a_case_names_its_streams_once() -> None:
-    """Given a projected case, when its streams are gathered, then each comes with its service."""
-    answer = {
-        "case_id": str(UUID(int=1)),
-        "referral": {"id": str(UUID(int=2))},
-        "disposals": [{"id": str(UUID(int=3))}],
-        "sessions": [{"id": str(UUID(int=4)), "register": {str(UUID(int=9)): "ATTENDED"}}],
-        "duties": [{"service": "disposal", "stream": str(UUID(int=3)), "duty": "CONDITION"}],
-    }
-    assert set(streams_of(answer)) == {("referral", UUID(int=2)), ("disposal", UUID(int=3)), ("education", UUID(int=4))}
 
 
 def test_a_timeline_says_each_event_in_a_sentence_with_both_times() -> None:
