@@ -21,7 +21,7 @@ ERR: Final = Console(highlight=False, stderr=True)
 
 
 TIMES: Final = "occurred, recorded"
-WHOLE: Final = frozenset({TIMES, "due", "duty", "case"})
+WHOLE: Final = frozenset({TIMES, "due", "case"})
 """Columns whose words are not broken while others can give way."""
 
 
@@ -84,25 +84,6 @@ def _groups(numbers: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return {}
 
 
-def sheet(title: str, duties: Sequence[Mapping[str, Any]]) -> Group:
-    """Return the daily sheet: soonest first, with the case in which each duty stands."""
-    return table(
-        title,
-        *("due", "duty", "", "case", "in", "of"),
-        rows=[
-            (
-                duty["due"],
-                duty["duty"],
-                "overdue" if duty["overdue"] else "",
-                "\n".join(duty["case_ids"]),
-                duty["service"],
-                duty["item"],
-            )
-            for duty in duties
-        ],
-    )
-
-
 def waits(title: str, waiting: Sequence[Mapping[str, Any]]) -> Group:
     """Return the table of waits, longest first: a sentence for each, its place, and the case that it concerns."""
     return table(
@@ -118,17 +99,6 @@ def alerts(title: str, alerts_on: Sequence[Mapping[str, Any]]) -> Group:
         title,
         *("alert", "person", "review by", "referral"),
         rows=[(alert["kind"], alert["person_id"], alert["review_on"], alert["referral_id"]) for alert in alerts_on],
-    )
-
-
-def case_list(title: str, cases: Sequence[Mapping[str, Any]]) -> Group:
-    from services.reporting.queries.case_list import COLUMNS  # noqa: PLC0415  it brings the services' declarations
-
-    columns = {name: column for name, column in COLUMNS.items() if column.heading}
-    return table(
-        title,
-        *(column.heading for column in columns.values()),
-        rows=[[column.to_text(case[name]) for name, column in columns.items()] for case in cases],
     )
 
 

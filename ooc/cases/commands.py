@@ -1,4 +1,4 @@
-"""`ooc case`, `cases`, `duties`, `search` and `document`: questions about cases."""
+"""`ooc case`, `search` and `document`: questions about cases."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import typer
 
 from ooc.cases import reading
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Lang, Pdf, Urls, client_of, fail
-from ooc.tables import alerts, case_list, say, search_results, sheet, show, standings, timeline, waits
+from ooc.tables import alerts, say, search_results, show, standings, timeline, waits
 from services.trade.vocabulary import Role, SearchKind
 
 app = typer.Typer(add_completion=False)
@@ -72,10 +72,6 @@ def _parts(title: str, answer: Mapping[str, Any]) -> Iterator[Any]:
     yield standings(title, answer)
     if answer["alerts"]:
         yield alerts("Alerts", answer["alerts"])
-    yield from _waiting(answer)
-
-
-def _waiting(answer: Mapping[str, Any]) -> Iterator[Any]:
     if answer.get("waiting"):
         yield waits("What waits", answer["waiting"])
 
@@ -84,46 +80,6 @@ def _times_in_words(times: Mapping[str, str | None]) -> str:
     """Return the words of a title for both times; empty for the present."""
     words = {"as_of": "as of", "known_at": "as known at"}
     return "".join(f", {words[name]} {value}" for name, value in times.items() if value is not None)
-
-
-@app.command()
-def cases(
-    state: Annotated[str | None, typer.Option(help="Only cases in this state.")] = None,
-    officer: Annotated[UUID | None, typer.Option(help="Only cases of this officer.")] = None,
-    due_before: Annotated[str | None, typer.Option(help="Only cases with something due before this date.")] = None,
-    page: Annotated[int | None, typer.Option(help="Which page.")] = None,
-    url: Urls = None,
-    role: AsRole = Role.SUPERVISOR,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """List the cases."""
-    params = {"state": state, "officer": officer and str(officer), "due_before": due_before, "page": page}
-    answer = reading.ask(client_of(url), "reporting", "/v1/cases", "list of cases", role, params)
-    pages = max(1, -(-answer["total"] // answer["page_size"]))
-    title = f"Cases, page {answer['page']} of {'more than ' if answer['more_than_total'] else ''}{pages}"
-    show(answer, case_list(title, answer["cases"]) if answer["cases"] else f"{title}: none", as_json=as_json)
-
-
-@app.command()
-def duties(
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    url: Urls = None,
-    role: AsRole = Role.SUPERVISOR,
-    *,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Only what is overdue.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show the daily sheet: duties that are due, overdue and met."""
-    params = {"as_of": as_of, "known_at": known_at, "overdue": "true" if overdue else None}
-    client = client_of(url)
-    answer = reading.ask(client, "reporting", "/v1/duties", "daily sheet", role, params)
-    if not (as_of or known_at):
-        answer = {**answer, "waiting": reading.list_waits(client, role)}
-    title = f"Duties on {answer['as_of']}{_times_in_words({'known_at': known_at})}"
-    shown = sheet(title, answer["duties"]) if answer["duties"] else f"{title}: none"
-    show(answer, shown, *_waiting(answer), as_json=as_json)
 
 
 @app.command()

@@ -41,12 +41,11 @@ def fetch_projected_case(
     return answer
 
 
-def list_waits(client: Client, role: str, home: UUID | None = None) -> list[Mapping[str, Any]]:
-    """List what waits in the services that the role may read, longest first: of one case, or of all. Raises `NoAnswer`."""
+def list_waits(client: Client, role: str, home: UUID) -> list[Mapping[str, Any]]:
+    """List what waits of a case in the services that the role may read, longest first. Raises `NoAnswer`."""
     waits: list[Mapping[str, Any]] = []
     for service in SERVICES:
-        query = {"home": home and str(home), "limit": "1000"}
-        reply = client.get(service, "/v1/waits", role=role, params=query)
+        reply = client.get(service, "/v1/waits", role=role, params={"home": str(home), "limit": "1000"})
         if reply.status != 403:
             waits += require_found(reply, f"list of what waits in {service}", role)["waits"]
     return sorted(waits, key=lambda wait: str(wait["since"]))

@@ -47,15 +47,12 @@ _AREA: Final = "(array_agg(work.area order by work.begun_at, work.stream) filter
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the list: its SQL, its heading, and its forms in JSON and text."""
+    """A column of the list: its SQL, and its form in JSON."""
 
     sql: str
     """An expression over the rows `work` of one case (its streams; `shown`: those that the reader may see) and over
     `waiting`, its unmet duties."""
-    heading: str = ""
-    """The heading at the terminal; empty: it is not shown there."""
     to_json: Callable[[Any], Any] = json_value
-    to_text: Callable[[Any], Any] = lambda value: value
 
 
 class Work(Schema):
@@ -76,25 +73,15 @@ _WORK: Final = """
 
 
 class CaseLine(Schema):
-    """A case as the list shows it. The order of the fields is that of the terminal's columns."""
+    """A case as the list shows it."""
 
-    case_id: Annotated[UUID, Column("work.home", "case")]
+    case_id: Annotated[UUID, Column("work.home")]
     area: Annotated[str | None, Column(_AREA)]
     open: Annotated[bool, Column("bool_or(open and shown)")]
     panel_queue: Annotated[bool, Column("bool_or(queued and shown)")]
-    next_due: Annotated[date | None, Column("waiting.next_due", "next due")]
-    overdue_duties: Annotated[
-        int, Column("coalesce(waiting.overdue, 0)", "overdue", to_text=lambda count: count or None)
-    ]
-    work: Annotated[
-        list[Work],
-        Column(
-            _WORK,
-            "work",
-            to_json=json.loads,
-            to_text=lambda work: "\n".join(f"{item['service']} {item['state']}" for item in work),
-        ),
-    ]
+    next_due: Annotated[date | None, Column("waiting.next_due")]
+    overdue_duties: Annotated[int, Column("coalesce(waiting.overdue, 0)")]
+    work: Annotated[list[Work], Column(_WORK, json.loads)]
     opened_at: Annotated[datetime, Column("min(opened_at) filter (where shown)")]
     updated_at: Annotated[datetime, Column("max(updated_at) filter (where shown)")]
     recorded_at: Annotated[datetime, Column("max(recorded_at) filter (where shown)")]

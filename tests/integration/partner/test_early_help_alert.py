@@ -31,6 +31,7 @@ from tests import loopback
 from tests.confluent import confluent_options
 from tests.doors.calls import calls_of
 from tests.whole_system import ooc, running_system, wait_until
+from tools.client.http import Client
 from tools.client.tokens import Tokens
 from tools.local.jars import kafka_jars
 
@@ -427,7 +428,7 @@ def test_a_generated_client_calls_every_operation(system: Path, program: list[Pa
     if not all(path.exists() for path in program):
         pytest.skip("it is compiled by `make doors`, with npm and Go")
     addresses = find_addresses((), {}, system)
-    listed = json.loads(ooc(system, "cases", "--json").stdout)["cases"][0]["case_id"]
+    listed = Client(addresses).get("reporting", "/v1/cases", role="SUPERVISOR").body["cases"][0]["case_id"]
     case = json.loads(ooc(system, "case", listed, "--json").stdout)["case"]
     ids = {service: (case[plural] or [{"id": listed}])[0]["id"] for service, plural in COLLECTIONS.items()}
     ids["reporting"] = listed

@@ -142,9 +142,9 @@ def test_a_short_command_loads_no_service() -> None:
 @pytest.mark.parametrize(
     ("shell", "asked", "offered"),
     [
-        ("complete_bash", {"COMP_WORDS": "ooc ca", "COMP_CWORD": "1"}, {"case", "cases"}),
+        ("complete_bash", {"COMP_WORDS": "ooc ca", "COMP_CWORD": "1"}, {"case"}),
         ("complete_bash", {"COMP_WORDS": "ooc keys ", "COMP_CWORD": "2"}, {"list", "rotate", "check", "destroy"}),
-        ("complete_bash", {"COMP_WORDS": "ooc cases --as SUP", "COMP_CWORD": "3"}, {"SUPERVISOR"}),
+        ("complete_bash", {"COMP_WORDS": "ooc case --as SUP", "COMP_CWORD": "3"}, {"SUPERVISOR"}),
     ],
 )
 def test_the_shell_completes_commands_and_values(
@@ -156,7 +156,7 @@ def test_the_shell_completes_commands_and_values(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["cases", "--nonsense"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["case", "--nonsense"], ["--help"]])
 def test_nothing_is_coloured_in_a_pipe(tmp_path: Path, arguments: list[str]) -> None:
     """Given a colourful terminal and a pipe, then neither output nor complaints have escape sequences."""
     result = ooc(tmp_path, *arguments, TERM="xterm-256color", COLORTERM="truecolor")
