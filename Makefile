@@ -223,7 +223,7 @@ clients: .venv-clients/.installed ## Generate the client libraries of clients/ f
 	@.venv-clients/bin/python -m tools.clients python typescript
 
 .PHONY: doors
-doors: .venv-clients/.installed ## Lint the contract as other agencies do, and compile what calls every operation in three languages (npm, Go)
+doors: .venv-clients/.installed ## Lint the contract as other agencies do, and compile what calls every operation in four languages (npm, Go, Maven)
 	@.venv-clients/bin/python -m tools.clients python
 	@.venv-clients/bin/python -m tests.doors
 

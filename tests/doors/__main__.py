@@ -1,6 +1,7 @@
-"""`make doors`: lint the contract as other agencies' tools do, and compile what calls every operation in TypeScript and Go.
+"""`make doors`: lint the contract as other agencies' tools do, and compile what calls every operation in TypeScript, Go and Java.
 
-Versions are pinned with hashes in package-lock.json and go.sum. tests/integration/partner runs what is compiled.
+Versions are pinned, with hashes in package-lock.json and go.sum (Maven 3.8 keeps none: it checks each against its repository's
+own checksum). tests/integration/partner runs what is compiled.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def compile_go() -> None:
     run("go", "build", "-o", MADE / "every_operation", ".")
 
 
+def compile_java() -> None:
+    """Make a client of each service, compile EveryOperation.java with them, and put what it needs beside it."""
+    run("mvn", "-q", "-B", "--strict-checksums", "-f", HERE / "java", "package", "dependency:copy-dependencies")
+
+
 def run(*command: object) -> None:
     """Run a program here. It ends this one, with what it said, where it fails."""
     environment = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true"}
@@ -80,7 +86,7 @@ def main() -> None:
     """Do what the machine has tools for, and say what it lacks."""
     shutil.rmtree(MADE, ignore_errors=True)
     MADE.mkdir()
-    for tool, steps in {"npm": (lint, compile_typescript), "go": (compile_go,)}.items():
+    for tool, steps in {"npm": (lint, compile_typescript), "go": (compile_go,), "mvn": (compile_java,)}.items():
         if shutil.which(tool):
             for step in steps:
                 step()

@@ -43,6 +43,7 @@ DOORS = HERE.parents[1] / "doors"
 PYTHON = [HERE.parents[2] / ".venv-clients/bin/python", DOORS / "every_operation.py"]
 TYPESCRIPT = [Path(shutil.which("node") or "node"), DOORS / "every_operation.mjs", DOORS / "made/operations.js"]
 GO = [DOORS / "made/every_operation"]
+JAVA = [Path(shutil.which("java") or "java"), "-jar", DOORS / "made/java/every_operation.jar"]
 SCHOOLS = ("--school", "113940", "--school", "113941")
 TOPICS = ("ooc.referral.events", "ooc.education.events")
 FACTS = ("school", "stream", "event", "alert")
@@ -422,11 +423,11 @@ def test_a_partner_refers_a_child_back_once_and_follows_the_receipt(
     assert process.wait(300) == 0
 
 
-@pytest.mark.parametrize("program", [PYTHON, TYPESCRIPT, GO], ids=["python", "typescript", "go"])
-def test_a_generated_client_calls_every_operation(system: Path, program: list[Path]) -> None:
+@pytest.mark.parametrize("program", [PYTHON, TYPESCRIPT, GO, JAVA], ids=["python", "typescript", "go", "java"])
+def test_a_generated_client_calls_every_operation(system: Path, program: list[Path | str]) -> None:
     """Each operation answers as its document says, and the client reads it as that; Python's also records a repeated command once."""
-    if not all(path.exists() for path in program):
-        pytest.skip("it is compiled by `make doors`, with npm and Go")
+    if not all(part.exists() for part in program if isinstance(part, Path)):
+        pytest.skip("it is compiled by `make doors`, with npm, Go and Maven")
     addresses = find_addresses((), {}, system)
     listed = Client(addresses).get("reporting", "/v1/cases", role="SUPERVISOR").body["cases"][0]["case_id"]
     case = json.loads(ooc(system, "case", listed, "--json").stdout)["case"]
