@@ -1,9 +1,9 @@
 # One image for every process of the system: what runs is the command, as `python -m` takes it.
 #
-# `make containers` builds it and runs every process in it (tests/containers): on python:3.11-slim where that can be had,
-# else on a stand-in for it. It was last built on 30 November 2026, on the stand-in: Debian bookworm with its Python 3.11.
+# `make containers` builds it and runs every process in it (tests/containers): on python:3.13-slim where that can be had,
+# else on a stand-in for it. It was last built on 4 December 2026, on the stand-in: Debian trixie with its Python 3.13.
 
-FROM python:3.11-slim AS build
+FROM python:3.13-slim AS build
 
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -24,7 +24,7 @@ RUN pip --python /opt/build/bin/python wheel --no-deps --no-build-isolation --wh
     pip --python /opt/ooc/bin/python install --no-deps wheels/*.whl
 
 
-FROM python:3.11-slim
+FROM python:3.13-slim
 
 # The home is there for a volume to take its owner from. A container needs to write nowhere else but to /tmp.
 RUN useradd --system --uid 10001 --home-dir /var/lib/ooc --create-home ooc

@@ -24,16 +24,16 @@ from tests.containers.engine import EngineError, docker, inspect
 from tests.integration.identity import keycloak
 from tools.local import jars
 
-PYTHON: Final = "python:3.11-slim"
+PYTHON: Final = "python:3.13-slim"
 POSTGRES: Final = "postgres:18"
 KAFKA: Final = "apache/kafka:4.4.0"
 KEYCLOAK: Final = f"keycloak/keycloak:{keycloak.VERSION}"
 
 SOURCES: Final = Path(__file__).with_name("stand_ins")
 LABEL: Final = "ooc.stand-in"
-DEBIAN: Final = "ooc-stand-in/debian"
-SUITE: Final = "bookworm"
-"""The release of Debian whose own Python is 3.11."""
+SUITE: Final = "trixie"
+"""The release of Debian whose own Python is 3.13."""
+DEBIAN: Final = f"ooc-stand-in/debian:{SUITE}"
 PACKAGES: Final = ("python3", "python3-pip", "ca-certificates")
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
