@@ -19,7 +19,6 @@ from services.trade.vocabulary import Role
 from tools.client.http import Client
 
 SERVICE = StrEnum("SERVICE", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
-"""A service, as an argument."""
 
 Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or SUPERVISOR.")]
 Service = Annotated[SERVICE, typer.Argument(help="The service whose consumer holds it.")]

@@ -21,7 +21,6 @@ class Answer:
     tables: Sequence[Any] = ()
     complaints: Sequence[str] = field(default=())
     body: Mapping[str, Any] = field(default_factory=dict)
-    """The answer of the API itself."""
 
 
 def read_body(file: Path) -> Mapping[str, Any]:

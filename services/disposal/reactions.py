@@ -44,7 +44,6 @@ CORRECTION_OF_RECOMMENDATION: Final = "correction-of-recommendation"
 
 
 Ended = conference.ConferenceHeld | conference.ConferenceDidNotProceed
-"""An end of a conference."""
 Serving = education.PlaceBooked | education.Booking | conference.ConferenceHeld | conference.ConferenceDidNotProceed
 """What may serve a condition: `disposal_id` and `condition_id` name it."""
 

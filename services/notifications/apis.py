@@ -49,7 +49,6 @@ class Contact:
     name: str | None = None
     address: str | None = None
     recorded: frozenset[UUID] = frozenset()
-    """The messages that are recorded as sent."""
 
 
 class Apis:

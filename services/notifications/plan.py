@@ -25,7 +25,6 @@ class Message:
     """A message to be sent: its recipient, subject and times."""
 
     event_id: UUID
-    """The event of which it tells."""
     template: str
     recipient: UUID
     concerns: UUID

@@ -174,4 +174,3 @@ LINKED: Final = frozenset(template for template in (*_PLACE, *_MEETING))
 LINES: Final[Mapping[Occasion, tuple[Line, ...]]] = {
     occasion: tuple(line for line in TABLE if line.occasion is occasion) for occasion in Occasion
 }
-"""The lines of each occasion."""

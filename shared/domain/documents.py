@@ -60,7 +60,6 @@ class Document(Generic[S]):
     """The folder of the layout `NAME.typ` and the texts `LANGUAGE.toml`."""
     fill: Callable[[S, Sequence[Fact]], DocumentData | NotAvailable]
     roles: frozenset[str]
-    """The roles that may print it."""
     more_texts: Callable[[str], Mapping[str, str]] | None = None
     """The texts by dotted key in a language (ISO 639-1) that the service keeps beside its code, if there are any."""
     layout: int = 1

@@ -74,7 +74,6 @@ class RuleAnswer:
     rule: Rule
     answer: Answer
     fields: tuple[str, ...] = ()
-    """The fields of the command on which the answer depends."""
     changes_on: date | None = None
     """The first later day with another answer, if any is found.
 

@@ -54,7 +54,6 @@ class Step(Generic[S]):
     tasks: Tasks[S] | None = None
     """Its tasks on a day; None: one for each of its duties."""
     duty: str = ""
-    """The code of the duty that it meets."""
     about: About[S] = lambda _state, _item: {}
     """For a step whose tasks are its duties: the fields of the command that the item of a duty gives."""
 

@@ -35,7 +35,6 @@ from shared.servers.database import Connection, retry_for
 from shared.servers.kafka import LOOK_MILLISECONDS, Kafka, be_patient, client_options, stop
 
 MAX_RECORDS: Final = 5_000
-"""The most records of a batch."""
 
 KEPT_POSITION_RECORDS: Final = 500
 

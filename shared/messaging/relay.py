@@ -55,7 +55,6 @@ from shared.servers.database import Lease
 from shared.servers.kafka import PARTITIONS, Kafka, producing
 
 MAX_EVENTS: Final = 4_000
-"""The most events of a transaction."""
 
 MAX_BYTES: Final = 16_000_000
 """The most bytes of a transaction's events (but always one event)."""

@@ -17,7 +17,6 @@ from shared.privacy.keyring import KeyId, KeyringUnavailable, PostgresKeyring
 from shared.servers.database import Pool
 
 LOOK_SECONDS: Final = 5.0
-"""Seconds between two looks."""
 ANSWER_SECONDS: Final = 10.0
 """How long the keyring may take: with the look before, an alarm stands within half a minute."""
 

@@ -39,19 +39,14 @@ class Ports:
     issuer = _After(0)
     """The development identity provider."""
     console = _After(18)
-    """The web console."""
     witness = _After(19)
     """The witness of the checkpoints."""
     postgres = _After(20)
-    """PostgreSQL."""
     kafka = _After(21)
-    """Kafka, for clients."""
     kafka_controller = _After(22)
     """Kafka's own controller quorum, of one."""
     prometheus = _After(23)
-    """Prometheus, if it runs."""
     alertmanager = _After(24)
-    """Alertmanager, if it runs."""
 
     def __post_init__(self) -> None:
         """Refuse a base that leaves no room above or needs root below."""

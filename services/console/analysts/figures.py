@@ -9,7 +9,6 @@ from services.reporting.measures import MEASURES
 from services.reporting.measures.period import Period, quarter, quarter_of
 
 QUARTERS: Final = 8
-"""The quarters of a trend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,6 @@ ANY: Final = r"[\s\S]*"
 _CLOCK: Final = re.compile(r"([0-9]{1,2})(?:[:.]?([0-5][0-9]))? ?([ap]m)?")
 """15:20, 15.20, 1520, 3.20pm, 3 pm."""
 _WORDS: Final = re.compile(r"\^\(\?:([A-Za-z0-9 _-]+(?:\|[A-Za-z0-9 _-]+)+)\)\$")
-"""A pattern that lists words."""
 
 
 OFFICERS: Final = (

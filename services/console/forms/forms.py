@@ -71,7 +71,6 @@ class PlaceInTurn:
     """Where a form stands in a person's turn."""
 
     before: Sequence[Draft] = ()
-    """The drafts that are sent before it."""
     last: str = ""
     """The last draft of a turn whose answers are changed, if they are checked again."""
 

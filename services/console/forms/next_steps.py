@@ -173,9 +173,7 @@ class Task:
     items: frozenset[str] = frozenset()
     """The ids of what it is about."""
     commands: Sequence[str] = ()
-    """The commands that record it."""
     path: str = ""
-    """The address of its record."""
 
     def meets(self, duty: str, item: str | None) -> bool:
         return self.duty == duty and (not item or item in self.items or not self.items)

@@ -137,7 +137,6 @@ SPECIAL: Final[Mapping[str, SpecialForm]] = {
     "BookPlace": SpecialForm(is_repeated=True),
     "RaiseAlert": SpecialForm(begins="alert"),
 }
-"""The special forms by their commands."""
 
 ORDINARY: Final = SpecialForm()
 

@@ -329,7 +329,6 @@ class VictimView:
     version: int | None = None
     """The version of the event by which their view was last sought, or was not."""
     sought_before_decision: bool = False
-    """Whether the view was ever sought before the decision."""
 
 
 @dataclass(frozen=True, slots=True)

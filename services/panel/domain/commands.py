@@ -115,4 +115,3 @@ class CorrectRecord(FieldCorrection):
 
 
 COMMANDS: Final = commands_in(__name__)
-"""Every command of this service."""

@@ -561,4 +561,3 @@ class ReopenReferral(Command):
 
 
 COMMANDS: Final = commands_in(__name__)
-"""Every command of this service."""

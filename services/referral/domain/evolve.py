@@ -43,7 +43,6 @@ STAGE_AFTER_TRIAGE: Final[Mapping[TriageOutcome, Stage]] = {
     TriageOutcome.REJECT_OUT_OF_SCOPE: Stage.REJECTED,
     TriageOutcome.DUPLICATE: Stage.REJECTED,
 }
-"""The stage to which each outcome of triage leads."""
 
 
 def evolve(state: Referral | None, fact: Fact[events.ReferralEvent]) -> Referral:

@@ -241,7 +241,6 @@ class Referral:
     concerns: tuple[Concern, ...] = ()
     alerts: Mapping[UUID, Alert] = field(default_factory=dict)
     latest_of_kind: Mapping[tuple[UUID, AlertKind], UUID] = field(default_factory=dict)
-    """The latest alert of each kind on a person."""
     feedback: Mapping[UUID, Feedback] = field(default_factory=dict)
     mash_referrals: tuple[MashReferral, ...] = ()
     mash_decision: events.MashDecision | None = None

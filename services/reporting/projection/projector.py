@@ -52,7 +52,6 @@ _FACT: Final[Mapping[str, Callable[[Fact], Any]]] = {
     "body": lambda fact: fact.body,
 }
 FACT_COLUMNS: Final = tuple(_FACT)
-"""The columns of a fact that follow from its event."""
 _KEEP: Final = f"""
     insert into fact ({", ".join(FACT_COLUMNS)})
     select * from unnest($1::text[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::uuid[], $7::timestamptz[],
@@ -90,7 +89,6 @@ _STREAM: Final[Mapping[str, tuple[str, Callable[[Folded], Any]]]] = {
     "subject": ("uuid", lambda item: item.summary.subject),
 }
 COLUMNS: Final[Mapping[str, str]] = {column: type_ for column, (type_, _) in _STREAM.items()}
-"""The columns of a stream, with their types."""
 
 # An array of PostgreSQL has no rows of different lengths, so a column of lists is passed as texts.
 _PUT: Final = f"""

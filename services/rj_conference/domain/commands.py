@@ -296,4 +296,3 @@ class CloseConference(Command):
 
 
 COMMANDS: Final = commands_in(__name__)
-"""Every command of this service."""

@@ -25,7 +25,6 @@ class AlarmKind:
 
 
 ALARMS: Final = {name: AlarmKind(name, meaning) for name, meaning in read_beside(__file__).items()}
-"""Every kind of alarm, by its name."""
 
 UNKNOWN: Final = AlarmKind("README", "An alarm that this version of the program does not know.")
 """The kind of an alarm that another version of the program raised; its page is the index of the runbook."""
