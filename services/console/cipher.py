@@ -21,7 +21,10 @@ class Cipher:
     """Seals JSON under the newest key, and opens what any of the keys has sealed."""
 
     def __init__(self, keys: KeyEncryptionKeys) -> None:
-        self._keys = [_derive(key, b"rows") for key in reversed(list(keys.epochs.values()))]
+        self._keys = [
+            HKDF(algorithm=SHA256(), length=32, salt=None, info=b"ooc console rows").derive(key)
+            for key in reversed(list(keys.epochs.values()))
+        ]
         self._owners = keys.derived("ooc console owners")  # by the oldest key, so that hashes stay while keys rotate
 
     def seal(self, value: Any, place: bytes) -> bytes:
@@ -51,7 +54,3 @@ class Cipher:
     def owner(self, person: str) -> bytes:
         """Return the keyed hash of a person's id."""
         return hmac.digest(self._owners, person.encode(), sha256)
-
-
-def _derive(key: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"ooc console " + purpose).derive(key)

@@ -10,10 +10,6 @@ PAUSES: Final = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60, 180))
 """The pause after the first, second … attempt that failed; after the last of them it stays the same."""
 
 
-def is_quiet(day: date) -> bool:
-    return f"{day:%m-%d}" in POLICY.on(day).codes("quiet_days")
-
-
 def at_hour(day: date, hour: int) -> datetime:
     """Return an hour of a Europe/London day, in UTC."""
     return datetime.combine(day, time(hour), LONDON).astimezone(UTC)
@@ -25,7 +21,7 @@ def next_open(moment: datetime) -> datetime:
     while True:
         policy = POLICY.on(day)
         opens = at_hour(day, policy.number("quiet_until_hour"))
-        if not is_quiet(day) and moment < at_hour(day, policy.number("quiet_from_hour")):
+        if f"{day:%m-%d}" not in policy.codes("quiet_days") and moment < at_hour(day, policy.number("quiet_from_hour")):
             return max(moment, opens)
         day += timedelta(days=1)
 

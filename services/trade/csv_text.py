@@ -27,13 +27,9 @@ def csv_lines(text: str, delimiter: str = ",") -> list[list[str]]:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    return [[_unescape(cell) for cell in line] for line in lines]
+    return [[cell.removeprefix("'") if BEGINS_FORMULA.match(cell) else cell for cell in line] for line in lines]
 
 
 def _escape(cell: object) -> str:
     text = "" if cell is None else str(cell)
     return f"'{text}" if BEGINS_FORMULA.match(text) and not NUMBER.fullmatch(text) else text
-
-
-def _unescape(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and BEGINS_FORMULA.match(cell) else cell

@@ -345,7 +345,7 @@ async def draw_command(
     if command == people.LINKING and known_people.may_search(session):
         looks = offers and people.is_sought(answers)
         found = await known_people.find_people(apis, session, answers) if looks else {}
-        known |= {people.ALIKE: known_people.as_options(found)}
+        known |= {people.ALIKE: [Option(id_, person.words) for id_, person in found.items()]}
     local = partnership_on(today())
     schools = [Option(urn, f"{name} ({urn})") for urn, name in local.schools.items()]
     areas = [Option(area, area) for area in local.areas]

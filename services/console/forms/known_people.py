@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.console.apis import Apis, part_of
 from services.console.forms import people
-from services.console.forms.fields import MISSING, Answers, Field, Option, all_fields, boxes_of, day_in
+from services.console.forms.fields import MISSING, Answers, Field, all_fields, boxes_of, day_in
 from services.console.names import CHILD, Who, people_of
 from services.console.navigation import lists_of
 from services.console.routing import first
@@ -105,11 +105,6 @@ async def _people_in(apis: Apis, session: Session, found: Mapping[str, Any]) -> 
         for who in people_of(state.value or {})
         if who.id in record["person_ids"] and who.name
     }
-
-
-def as_options(found: Mapping[str, KnownPerson]) -> list[Option]:
-    """Return those who were found as answers to choose from."""
-    return [Option(id_, person.words) for id_, person in found.items()]
 
 
 def answers_for(person: KnownPerson, fields: Sequence[Field]) -> dict[str, list[str]]:

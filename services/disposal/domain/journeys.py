@@ -63,10 +63,6 @@ def _of_session(state: DisposalState, item: str) -> dict[str, UUID]:
     return {"condition_id": state.bookings[session].condition_id, "session_id": session}
 
 
-def _has_a_refused_condition(state: DisposalState) -> bool:
-    return any(state.active(key) and condition.refused_at for key, condition in state.conditions.items())
-
-
 def _warnings(state: DisposalState, _day: date) -> Iterator[Task]:
     for missed in state.attendances:
         if missed.unacceptable_since is not None and state.disposal is Disposal.YCC:
@@ -267,7 +263,10 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 "Offer to vary a refused condition",
                 (commands.VaryConditions,),
                 POLICE,
-                once(lambda _state: False, _has_a_refused_condition),
+                once(
+                    lambda _state: False,
+                    lambda state: any(state.active(key) and one.refused_at for key, one in state.conditions.items()),
+                ),
             ),
             Step(
                 "Vary the conditions as decided",

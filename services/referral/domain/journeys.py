@@ -26,14 +26,6 @@ def _harmed(state: Referral) -> Iterable[UUID]:
     return state.victims
 
 
-def _to_be_informed(state: Referral) -> Iterable[UUID]:
-    return state.victims if state.triages and state.stage is not Stage.WITH_PANEL else ()
-
-
-def _wanting_support(state: Referral) -> Iterable[UUID]:
-    return (person for person, details in state.victim_details.items() if details.wants_support)
-
-
 def _every_suspect_has_an_outcome(state: Referral) -> bool:
     decided = set(map(state.suspect_of, state.assigned.values()))
     return bool(decided) and (None in decided or decided.issuperset(state.suspects))
@@ -221,7 +213,11 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 "Tell them about restorative justice",
                 (commands.InformVictimOfRestorativeJustice,),
                 VICTIM_WORKER,
-                each("person_id", _to_be_informed, lambda state, person: state.informed_on(person) is not None),
+                each(
+                    "person_id",
+                    lambda state: state.victims if state.triages and state.stage is not Stage.WITH_PANEL else (),
+                    lambda state, person: state.informed_on(person) is not None,
+                ),
                 duty="VICTIM_RJ_INFORMATION",
             ),
             Step(
@@ -230,7 +226,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 VICTIM_WORKER,
                 each(
                     "person_id",
-                    _wanting_support,
+                    lambda state: (person for person, details in state.victim_details.items() if details.wants_support),
                     lambda state, person: first_day(state.log, person, REFERRED) is not None,
                 ),
                 duty="VICTIM_SUPPORT_REFERRAL",
