@@ -258,7 +258,7 @@ def _holder(transfer: Transfer) -> HolderView:
 def _told_by(state: DisposalState) -> dict[str, int]:
     assessed = max(state.assessments, key=lambda assessment: assessment.at, default=None)
     versions = {
-        "ADMISSION": None if state.admission is None else state.admission.version,
+        "ADMISSION": None if state.admission is None else state.admission_version,
         "GRAVITY": state.gravity_version,
         "ASSESSMENT": None if assessed is None else assessed.version,
     }

@@ -59,11 +59,11 @@ def conditional_caution(state: DisposalState, facts: Sequence[Fact]) -> Document
     """Fill the document of CDA 1998 s66B(6): the offence, the admission, the consent, the conditions, no more (R9)."""
     if (missing := _missing(state)) is not None:
         return missing
-    assert state.admission is not None
+    assert state.admitted_at is not None
     values = {
         "child": child(state),
         "offence": offence(state),
-        "admitted_on": day_of(state.admission.at),
+        "admitted_on": day_of(state.admitted_at),
         "conditions": conditions(state),
         "number": _number("YCC", facts),
     }
@@ -86,7 +86,7 @@ def caution_notice(state: DisposalState, facts: Sequence[Fact]) -> DocumentData 
     """Fill the notice of what a youth caution means, for child and adult to keep (R8; CDA 1998 s66ZA(4))."""
     if state.disposal is not Disposal.YC:
         return NotAvailable("No youth caution is decided in this case: record that decision first.")
-    if state.admission is None or not state.admission.facts_accepted:
+    if state.admitted_at is None:
         return NO_ADMISSION
     prior = state.prior
     values = {**_fields_of_every_caution(state), "cautioned_before": prior is not None and prior.yc + prior.ycc > 0}
@@ -97,7 +97,7 @@ def restorative_disposal(state: DisposalState, facts: Sequence[Fact]) -> Documen
     """Fill the agreement of a youth restorative disposal: responsibility, agreed actions, meaning."""
     if state.disposal is not Disposal.YRD:
         return NotAvailable("No youth restorative disposal is decided in this case: record that decision first.")
-    if state.admission is None or not state.admission.facts_accepted:
+    if state.admitted_at is None:
         return NotAvailable("The child has not accepted responsibility: record it before printing (R4).")
     values = {"child": child(state), "offence": offence(state), "actions": conditions(state)}
     return DocumentData(values, _settled(facts))
@@ -107,7 +107,7 @@ def _missing(state: DisposalState) -> NotAvailable | None:
     """Return what a youth conditional caution needs before its papers can be printed, else None."""
     if state.disposal is not Disposal.YCC:
         return NotAvailable("No youth conditional caution is decided in this case: record that decision first.")
-    if state.admission is None or not state.admission.facts_accepted:
+    if state.admitted_at is None:
         return NO_ADMISSION
     if not conditions(state):
         return NotAvailable("The caution has no condition yet: propose at least one before printing (R14).")

@@ -44,11 +44,11 @@ def panel_pack(state: DisposalState, facts: Sequence[Fact]) -> DocumentData | No
             else state.opened.prosecution_time_limit.isoformat(),
         },
         "admission": None
-        if state.admission is None
+        if state.admission is None or state.asked_at is None
         else {
             "facts_accepted": state.admission.facts_accepted,
             "adult_present": state.admission.appropriate_adult_present,
-            "on": day_of(state.admission.at),
+            "on": day_of(state.asked_at),
         },
         "evidence": None
         if state.evidence is None

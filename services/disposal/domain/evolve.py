@@ -14,7 +14,6 @@ from services.disposal import events
 from services.disposal.domain.commands import DecideDisposal
 from services.disposal.domain.history import CLOSING
 from services.disposal.domain.state import (
-    Admission,
     Annulment,
     Assessment,
     AssessmentRequest,
@@ -27,7 +26,6 @@ from services.disposal.domain.state import (
     Deferral,
     DisposalState,
     Evidence,
-    Explanation,
     FailedDiversion,
     Informed,
     Issue,
@@ -101,9 +99,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
         case events.AdmissionRecorded():
             if _is_before(at, state.asked_at):
                 return state
-            accepted, with_adult = event.facts_accepted, event.appropriate_adult_present
-            admission = Admission(accepted, with_adult, at, fact.version, event.taken_by, event.legal_advice)
-            return replace(state, admission=admission, asked_at=at)
+            return replace(state, admission=event, admission_version=fact.version, asked_at=at)
         case events.AdmissionWithdrawn():
             return replace(state, admission=None, asked_at=at)
         case events.EvidenceSufficiencyDecided():
@@ -149,10 +145,7 @@ def _state_after(state: DisposalState, fact: Fact[events.DisposalEvent]) -> Disp
                 state = replace(state, parents=state.parents | {event.person_id})
             return replace(state, adults_at=(*state.adults_at, at)) if _may_act(event) else state
         case events.EffectExplained():
-            explanation = Explanation(
-                event.to_child, event.to_appropriate_adult, event.ordinary_language, event.warned_of_prosecution, at
-            )
-            return replace(state, explanations=(*state.explanations, explanation))
+            return replace(state, explanations=(*state.explanations, (at, event)))
         case events.DocumentSigned():
             return _signed(state, fact, event)
         case events.DisposalIssued():

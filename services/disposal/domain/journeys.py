@@ -154,7 +154,7 @@ JOURNEYS: Final[tuple[Journey[DisposalState], ...]] = (
                 POLICE,
                 once(
                     lambda state: any(
-                        explains(said, Disposal(state.required_decision.what)) for said in state.explanations
+                        explains(said, Disposal(state.required_decision.what)) for _, said in state.explanations
                     ),
                     _gives(*CAUTIONS),
                 ),

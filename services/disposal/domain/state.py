@@ -90,19 +90,6 @@ LOST_TO_HARMED: Final = frozenset({events.CancellationReason.HARMED_WITHDREW, ev
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """What the child said last, until it is taken back."""
-
-    facts_accepted: bool
-    appropriate_adult_present: bool
-    at: datetime
-    version: int
-    """The version of the event that says it."""
-    taken_by: events.AdmissionTaker | None = None
-    legal_advice: events.LegalAdvice | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was last found of the evidence (rule R3)."""
 
@@ -149,17 +136,6 @@ class Review:
     unlawful_by: tuple[str, ...]
     at: datetime
     met_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """An explanation of the disposal's effect: to whom, and how (rule R8)."""
-
-    to_child: bool
-    to_appropriate_adult: bool
-    ordinary_language: bool
-    warned_of_prosecution: bool
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +340,9 @@ class DisposalState:
     transfers: tuple[Transfer, ...] = ()
     """The other areas that have held it, of which at most the last still does."""
     stage: Stage = Stage.OPENED
-    admission: Admission | None = None
+    admission: events.AdmissionRecorded | None = None
+    """What the child said last, until it is taken back."""
+    admission_version: int | None = None
     asked_at: datetime | None = None
     """When the child last admitted or denied the offence, or took an admission back."""
     evidence: Evidence | None = None
@@ -381,7 +359,8 @@ class DisposalState:
     adults_at: tuple[datetime, ...] = ()
     parents: frozenset[UUID] = frozenset()
     """Those who were confirmed as the appropriate adult as the child's parent or guardian."""
-    explanations: tuple[Explanation, ...] = ()
+    explanations: tuple[tuple[datetime, events.EffectExplained], ...] = ()
+    """How the effect of the disposal was explained (rule R8), each time with its time."""
     signed_at: datetime | None = None
     conditions_changed_at: datetime | None = None
     """When a condition was last proposed or withdrawn since the decision."""
@@ -436,6 +415,11 @@ class DisposalState:
         assert self.record is not None
         opening: Fact = [*self.record][-1]
         return opening.envelope
+
+    @property
+    def admitted_at(self) -> datetime | None:
+        """When the child admitted the offence; None: the child did not, or took it back."""
+        return self.asked_at if self.admission is not None and self.admission.facts_accepted else None
 
     @property
     def transfer(self) -> Transfer | None:

@@ -123,7 +123,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[DisposalState], ...]] = (
         (commands.WithdrawAdmission,),
         BEFORE_ISSUE,
         "There is no admission that could be taken back, or the disposal is given already.",
-        standing=lambda state: state.admission is not None and state.admission.facts_accepted,
+        standing=lambda state: state.admitted_at is not None,
     ),
     AllowedStages(
         "prosecutor_has_a_say",

@@ -87,8 +87,8 @@ def _rests_on(decision: Recommendation | Disposal, state: DisposalState) -> Iter
         return
     if state.evidence is not None and state.evidence.sufficient:
         yield state.evidence.at
-    if decision != DEFERRED and state.admission is not None and state.admission.facts_accepted:
-        yield state.admission.at
+    if decision != DEFERRED and state.admitted_at is not None:
+        yield state.admitted_at
 
 
 @rules.forbids("T1", commands.DecideDisposal, looks_at=("decision",))
@@ -179,7 +179,7 @@ def _prepared_by(disposal: Disposal, state: DisposalState, day: date) -> Iterato
     adults = [at for at in state.adults_at if local_day(at) == day]
     if disposal is not Disposal.YRD and adults:
         yield min(adults)
-    explanations = [explanation.at for explanation in state.explanations if explains(explanation, disposal)]
+    explanations = [at for at, explanation in state.explanations if explains(explanation, disposal)]
     if disposal is not Disposal.YRD and explanations:
         yield min(explanations)
     if disposal is not Disposal.YC and state.signed_at is not None:
@@ -316,7 +316,7 @@ def _answered(command: Command, state: DisposalState) -> datetime | None:
     answered: datetime | None = None
     match command:
         case commands.WithdrawAdmission() if state.admission is not None:
-            answered = state.admission.at
+            answered = state.asked_at
         case commands.WithdrawConsent():
             answered = state.signed_at
         case commands.DecideAbsence(session_id=session_id) if pending := state.pending_absence(session_id):

@@ -79,7 +79,7 @@ def admitted_before_the_decision(command: Given, state: DisposalState, _context:
 
     Source: CDA 1998 s66B(3), s66ZA(1)(b); NPCC community resolution guidance
     """
-    return not _is_judged(command, state) or (state.admission is not None and state.admission.facts_accepted)
+    return not _is_judged(command, state) or state.admitted_at is not None
 
 
 @rules.forbids(

@@ -4,7 +4,8 @@ from datetime import date
 
 from services.disposal.domain import commands
 from services.disposal.domain.rules.rulebook import rules
-from services.disposal.domain.state import BEFORE_ISSUE, DisposalState, Explanation, Stage
+from services.disposal.domain.state import BEFORE_ISSUE, DisposalState, Stage
+from services.disposal.events import EffectExplained
 from services.trade.vocabulary import AppropriateAdultKind, Disposal, Role
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.rules import Context
@@ -98,7 +99,7 @@ def another_responsible_adult_comes_last(
     return command.kind is not AppropriateAdultKind.RESPONSIBLE_ADULT or command.others_unavailable is not False
 
 
-def explains(explanation: Explanation, disposal: Disposal) -> bool:
+def explains(explanation: EffectExplained, disposal: Disposal) -> bool:
     """Whether it says to both, in ordinary language, all that is to be said of this disposal."""
     return (
         explanation.to_child
@@ -117,7 +118,7 @@ def effect_was_explained(state: DisposalState, _context: Context) -> bool:
     disposal = state.to_be_issued
     if disposal not in {Disposal.YC, Disposal.YCC}:
         return True
-    return any(explains(explanation, disposal) for explanation in state.explanations)
+    return any(explains(explanation, disposal) for _, explanation in state.explanations)
 
 
 @rules.forbids("R9", commands.SignDocument, looks_at=("consent", "signed_by_child"))
