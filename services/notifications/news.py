@@ -129,8 +129,8 @@ def _of_referral(referral: Referral, history: Sequence[Fact]) -> Iterator[News]:
     for version in referral.moves:
         fact = history[version - 1]
         yield News(Occasion.REFERRAL_MOVED, fact, concerns, fact.occurred_at, accounts=accounts)
-    for text in referral.requested:
-        fact = history[text.version - 1]
+    for version, text in referral.requested:
+        fact = history[version - 1]
         yield News(Occasion.WRITTEN_BY_HAND, fact, text.person_id, fact.occurred_at, template=text.template)
 
 

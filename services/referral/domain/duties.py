@@ -119,11 +119,9 @@ def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
         sent_again_on = None if message.status is MessageStatus.FAILED else local_day(message.at)
         item, closed_on = str(message_id), sent_again_on if met_on is None else None
         yield duty_after("RING_INSTEAD", failed_on, policy_on, "answer_working_days", met_on, item, closed_on)
-    for absence in state.absences:
-        said_on = local_day(absence.announced_at)
-        met_on = contacted_on(absence.person_id, absence.announced_at)
-        item = f"{absence.person_id} {absence.about}"
-        yield duty_after("ANSWER_ABSENCE", said_on, policy_on, "answer_working_days", met_on, item)
+    for (person, about), announced_at in state.absences.items():
+        said_on, met_on = local_day(announced_at), contacted_on(person, announced_at)
+        yield duty_after("ANSWER_ABSENCE", said_on, policy_on, "answer_working_days", met_on, f"{person} {about}")
 
 
 def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

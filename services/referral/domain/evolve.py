@@ -6,7 +6,6 @@ from uuid import UUID
 
 from services.referral import events
 from services.referral.domain.state import (
-    Absence,
     Alert,
     AssignedOutcome,
     Concern,
@@ -16,7 +15,6 @@ from services.referral.domain.state import (
     MessageStatus,
     Preferences,
     Referral,
-    RequestedMessage,
     Screening,
     SentMessage,
     Stage,
@@ -118,8 +116,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         ):
             return state  # the log has what was done for a victim
         case events.MessageRequested():
-            requested = RequestedMessage(event.person_id, event.template, fact.version)
-            return replace(state, requested=(*state.requested, requested))
+            return replace(state, requested=(*state.requested, (fact.version, event)))
         case events.ReferralTriaged():
             return _triaged(state, fact, event)
         case events.ReferralAllocated():
@@ -135,8 +132,7 @@ def _state_after(state: Referral | None, fact: Fact, event: events.ReferralEvent
         case events.MessageDelivered():
             return _arrived(state, fact, event)
         case events.AbsenceAnnounced():
-            absence = Absence(event.person_id, event.about, fact.occurred_at)
-            return replace(state, absences=(*state.absences, absence))
+            return replace(state, absences={**state.absences, (event.person_id, event.about): fact.occurred_at})
         case events.AlertRaised():
             return _alert_raised(state, fact, event)
         case events.AlertEnded():

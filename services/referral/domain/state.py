@@ -157,15 +157,6 @@ class Preferences:
     language: Language | None
 
 
-@dataclass(frozen=True)
-class RequestedMessage:
-    """A text that somebody is to be sent, and the version of the record that asks for it."""
-
-    person_id: UUID
-    template: MessageTemplate
-    version: int
-
-
 class MessageStatus(StrEnum):
     """How far a message is."""
 
@@ -192,15 +183,6 @@ class SentMessage:
     """Why it failed, if it last did."""
     failed_at: datetime | None = None
     """The latest time at which it failed, even if it was sent again since."""
-
-
-@dataclass(frozen=True)
-class Absence:
-    """What somebody said beforehand that they cannot come to: what the event `about` asks them to."""
-
-    person_id: UUID
-    about: UUID
-    announced_at: datetime
 
 
 @dataclass(frozen=True)
@@ -254,9 +236,11 @@ class Referral:
     wishes: Mapping[UUID, Wish] = field(default_factory=dict)
     victim_details: Mapping[UUID, VictimDetails] = field(default_factory=dict)
     preferences: Mapping[UUID, Preferences] = field(default_factory=dict)
-    requested: tuple[RequestedMessage, ...] = ()
+    requested: tuple[tuple[int, events.MessageRequested], ...] = ()
+    """What somebody is to be sent, each by the version of the record that asks for it."""
     messages: Mapping[UUID, SentMessage] = field(default_factory=dict)
-    absences: tuple[Absence, ...] = ()
+    absences: Mapping[tuple[UUID, UUID], datetime] = field(default_factory=dict)
+    """When people said that they cannot come: by the person, and the event that asks them to."""
     elsewhere: Elsewhere = field(default_factory=nobody_told)
     """When victims of the case were told in any record of it."""
     log: Log = field(default_factory=dict)

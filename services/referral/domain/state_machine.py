@@ -106,9 +106,7 @@ STATE_MACHINE: Final[tuple[AllowedStages[Referral], ...]] = (
         (commands.AnnounceAbsence,),
         EVERY_STAGE,
         "They have said already that they cannot come.",
-        condition=lambda command, referral, _: all(
-            (absence.person_id, absence.about) != (command.person_id, command.about) for absence in referral.absences
-        ),
+        condition=lambda command, referral, _: (command.person_id, command.about) not in referral.absences,
         looks_at=("person_id", "about"),
     ),
     AllowedStages(
