@@ -50,4 +50,6 @@ def _signed(
     builder = x509.CertificateBuilder(
         issuer, subject, public, x509.random_serial_number(), now, now + timedelta(days=1)
     )
-    return builder.add_extension(extension, critical=False).sign(key, hashes.SHA256())
+    # RFC 5280 4.2.1.1: Python 3.13 refuses a certificate that does not say which key signed it.
+    signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    return builder.add_extension(extension, False).add_extension(signer, False).sign(key, hashes.SHA256())
