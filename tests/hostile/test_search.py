@@ -161,6 +161,7 @@ async def test_a_case_is_found_by_each_kind_and_by_all_together(partnership: Par
                         "id": str(record.stream),
                         "matched": ["name", "school"],
                         "person_ids": [str(record.person)],
+                        "kept": {},
                     }
                 ],
                 "sessions": [],
