@@ -52,4 +52,5 @@ def _signed(
     )
     # RFC 5280 4.2.1.1: Python 3.13 refuses a certificate that does not say which key signed it.
     signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-    return builder.add_extension(extension, False).add_extension(signer, False).sign(key, hashes.SHA256())
+    builder = builder.add_extension(extension, critical=False).add_extension(signer, critical=False)
+    return builder.sign(key, hashes.SHA256())
