@@ -25,8 +25,8 @@ from services.trade.summary import Summary
 from shared.api.parameters import Parameter
 from shared.api.schemas import Schema
 
-OPENED: Final = tuple(name for name, measure in MEASURES.items() if measure.reads and measure.sealed_texts is None)
-"""The measures whose numbers can be opened: those that read records, and no sealed field of them."""
+OPENED: Final = tuple(name for name, measure in MEASURES.items() if measure.sealed_texts is None)
+"""The measures whose numbers can be opened: those that read no sealed field."""
 MOST: Final = 500
 """The most records of an answer."""
 CELL: Final = Parameter(
