@@ -37,7 +37,6 @@ from tests.unit.rj_conference.stories import (
     STRANGER,
     ConferenceStory,
     consent,
-    facilitator,
     participant,
     risk,
 )
@@ -125,20 +124,6 @@ def test_a_consent_recorded_late_takes_no_withdrawal_back(conference: Conference
     page = page_of(conference)
     assert page.participants[str(NOAH)].consent == "Withdrawn on 22 November 2025"
     assert page.facts["CONSENT"] == "Lacks that of Harmed, name not shown"
-
-
-def test_a_risk_recorded_late_is_not_the_risk(conference: ConferenceStory) -> None:
-    """Given a high risk, when an earlier low one is recorded late, then the page says the high one."""
-    conference.ask(risk(RiskLevel.HIGH), by=BY, at="2025-11-24T10:00:00+00:00")
-    conference.ask(risk(RiskLevel.LOW), by=BY, at="2025-11-23T10:00:00+00:00")
-    assert page_of(conference).facts["RISK"] == "Risk assessed: high, on 24 November 2025"
-
-
-def test_a_facilitator_recorded_late_does_not_lead(conference: ConferenceStory) -> None:
-    """Given an accredited facilitator, when an earlier one is recorded late, then the page names the later one's training."""
-    conference.ask(facilitator(accredited=True), by=BY, at="2025-11-24T10:00:00+00:00")
-    conference.ask(facilitator(), by=BY, at="2025-11-23T10:00:00+00:00")
-    assert "trained, accredited for sensitive cases, on 24 November" in page_of(conference).facts["FACILITATOR"]
 
 
 @pytest.mark.parametrize(("names", "heading"), [(NAMES, "conference of Robin Doe: "), ({}, "conference: ")])

@@ -9,11 +9,9 @@ from services.console.names import Who
 from services.console.officers.sitting import Item, Sitting, sitting_of
 from services.console.records import Record
 from services.console.rendering import render
-from services.panel.domain.commands import RecordMembers
-from services.trade.vocabulary import MemberKind
 from shared.domain.sealing import to_json
 from tests.unit.console.test_form_files import SESSION
-from tests.unit.panel.stories import LATER, LEO, MIA, NURSE, POLICE, START, SittingStory, disposal_of, member
+from tests.unit.panel.stories import LATER, LEO, MIA, START, SittingStory, disposal_of
 
 
 def page_of(story: SittingStory) -> Sitting:
@@ -40,13 +38,6 @@ def test_a_case_that_waits_has_nothing_said_of_it() -> None:
     story = SittingStory().planned().listed(LEO)
     (item,) = page_of(story).items.values()
     assert (item.status, item.said, item.at) == ("TO_CONSIDER", {}, "")
-
-
-def test_members_recorded_late_are_not_the_members() -> None:
-    """Given the members of a sitting, when earlier ones are recorded late, then the page has the later ones."""
-    story = SittingStory().planned().listed(LEO).begun(member(POLICE, MemberKind.POLICE), at=LATER)
-    story.does(RecordMembers(members=(member(NURSE, MemberKind.HEALTH),)), START)
-    assert [line["kind"] for line in page_of(story).members] == ["POLICE"]
 
 
 def test_a_case_for_the_panel_is_one_page() -> None:

@@ -261,12 +261,6 @@ def test_domestic_abuse_and_hate_warn_of_any_disposal(case: CaseStory, flag: Fla
     other.ask(decision("YC"), by=POLICE, at=DECIDED_AT)
 
 
-def test_deciding_against_the_panel_warns(case: CaseStory) -> None:
-    """Given a panel for a caution, when a conditional one is decided, then PD1 warns, beside the score."""
-    case.ready("YC")
-    assert case.warned(decision("YCC"), by=POLICE, at=DECIDED_AT) == {"PD1", "R27"}
-
-
 def test_the_investigating_officer_should_not_decide(case: CaseStory) -> None:
     """Given the investigating officer, when that officer decides, then R29 warns; another officer just decides."""
     case.ready("YCC", command=opening(investigating_officer=INVESTIGATOR.id))

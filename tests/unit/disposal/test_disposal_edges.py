@@ -86,15 +86,16 @@ def test_another_conditions_session_moves_no_completion(other: UUID) -> None:
     assert story.facts[-1].day == date(2026, 3, 18)
 
 
-def test_withdrawn_consent_stays_a_ground_after_it_was_excused() -> None:
-    """Given withdrawn consent that was excused once, when a breach is referred again, then the withdrawal is its ground."""
+@pytest.mark.parametrize(("excused_at", "again_at"), [("2026-03-19T09:00:00+00:00", LATER), (SESSION, SESSION)])
+def test_withdrawn_consent_stays_a_ground_after_it_was_excused(excused_at: str, again_at: str) -> None:
+    """Given withdrawn consent that was excused, when a breach is referred later or in that moment, then it has its ground."""
     story = CaseStory().issued()
     story.ask(WithdrawConsent(), by=YJS, at=SESSION)
     excused = DecideBreach(
         reasonable_excuse=True, decision=BreachDecision.EXCUSED, rationale_text=Sealed("He was ill.")
     )
-    story.ask(excused, by=POLICE, at="2026-03-19T09:00:00+00:00")
-    assert story.ask(breach(), by=YJS, at=LATER) == ["BreachReferred"]
+    story.ask(excused, by=POLICE, at=excused_at)
+    assert story.ask(breach(), by=YJS, at=again_at) == ["BreachReferred"]
 
 
 @pytest.mark.parametrize(
@@ -251,17 +252,6 @@ def test_only_an_active_condition_of_a_disposal_under_way_is_excused() -> None:
 def test_a_case_is_opened_in_the_moment_of_the_report(case: CaseStory) -> None:
     """Given a report, when the case is opened in its moment, then T1 is silent."""
     case.ask(opening(), by=YJS, at="2026-03-02T15:20:00+00:00")
-
-
-def test_withdrawn_consent_is_a_ground_from_its_own_moment() -> None:
-    """Given consent withdrawn and excused in one moment, when a breach is referred in that moment, then it has a ground."""
-    story = CaseStory().issued()
-    story.ask(WithdrawConsent(), by=YJS, at=SESSION)
-    excused = DecideBreach(
-        reasonable_excuse=True, decision=BreachDecision.EXCUSED, rationale_text=Sealed("He was ill.")
-    )
-    story.ask(excused, by=POLICE, at=SESSION)
-    assert story.ask(breach(), by=YJS, at=SESSION) == ["BreachReferred"]
 
 
 def _correct(story: CaseStory, field: str, value: str) -> RecordCorrected:

@@ -69,16 +69,11 @@ def session_after(step_list: Steps) -> SessionStory:
 
 
 @given(steps)
-def test_any_sequence_folds_at_any_time(step_list: Steps) -> None:
-    """Given any commands in any order, every state by either time can be folded, and no credit exceeds the schedule."""
+def test_any_sequence_folds_at_any_time_and_survives_its_bytes(step_list: Steps) -> None:
+    """Given any commands in any order, the history folds at any time and reads back from its bytes, and no credit exceeds the schedule."""
     session = session_after(step_list)
     folds_at_any_time(session)
+    survives_its_bytes(session)
     for fact in history_at(session.facts):
         if isinstance(fact.event, AttendanceRecorded):
             assert fact.event.hours_credited <= fact.event.hours_scheduled
-
-
-@given(steps)
-def test_any_event_survives_its_bytes_and_forgetting(step_list: Steps) -> None:
-    """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    survives_its_bytes(session_after(step_list))

@@ -249,17 +249,10 @@ def test_a_victim_is_told_by_a_safe_contact_alone(details: dict[str, bool] | Non
     assert invited is heard
 
 
-def test_whoever_withdraws_consent_is_told_no_more() -> None:
-    """Given a harmed person who withdraws, then neither invitation nor reminder is left for them."""
+def test_an_earlier_consent_that_is_recorded_late_invites_nobody_who_withdrew() -> None:
+    """Given a harmed person who withdrew, when an earlier consent is recorded late, then nothing is left for them."""
     case = _conference(family().link(HARMED, PersonRole.HARMED, Category.VICTIM, child=False).victim())
     assert HARMED in {person for _, person in case.told()}
-    case.add("rj_conference", ConsentWithdrawn(person_id=HARMED))
-    assert {person for _, person in case.told()} == {CHILD, MOTHER}
-
-
-def test_an_earlier_consent_that_is_recorded_late_invites_nobody_who_withdrew() -> None:
-    """Given a harmed person who withdrew, when an earlier consent is recorded late, then they are not invited again."""
-    case = _conference(family().link(HARMED, PersonRole.HARMED, Category.VICTIM, child=False).victim())
     case.add("rj_conference", ConsentWithdrawn(person_id=HARMED), NOW + timedelta(hours=2))
     case.add("rj_conference", CONSENT, NOW + timedelta(hours=1))
     assert {person for _, person in case.told()} == {CHILD, MOTHER}

@@ -76,17 +76,12 @@ def sitting_after(step_list: Steps) -> SittingStory:
 
 
 @given(steps)
-def test_any_sequence_folds_at_any_time(step_list: Steps) -> None:
-    """Given any commands in any order, every state by either time can be folded, and a quorum recommended."""
+def test_any_sequence_folds_at_any_time_and_survives_its_bytes(step_list: Steps) -> None:
+    """Given any commands in any order, the history folds at any time and reads back from its bytes, and a quorum recommended."""
     sitting = sitting_after(step_list)
     folds_at_any_time(sitting)
+    survives_its_bytes(sitting)
     for fact in history_at(sitting.facts):
         if isinstance(fact.event, CaseConsidered):
             assert {member.kind for member in fact.event.present} >= {MemberKind.POLICE, MemberKind.YJS}
             assert fact.event.starts_at == sitting.state.starts_at
-
-
-@given(steps)
-def test_any_event_survives_its_bytes_and_forgetting(step_list: Steps) -> None:
-    """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    survives_its_bytes(sitting_after(step_list))

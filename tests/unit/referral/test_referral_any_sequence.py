@@ -135,15 +135,11 @@ def referral_after(flags: set[Flag], step_list: Steps) -> ReferralStory:
 
 
 @given(flagged, steps)
-def test_any_sequence_folds_at_any_time(flags: set[Flag], step_list: Steps) -> None:
-    """Given any commands in any order, every state by either time can be folded, shown and asked for duties."""
-    folds_at_any_time(referral_after(flags, step_list))
-
-
-@given(flagged, steps)
-def test_any_event_survives_its_bytes_and_forgetting(flags: set[Flag], step_list: Steps) -> None:
-    """Given any accepted events, their bytes read back the same, and fold to the same view closed or forgotten."""
-    survives_its_bytes(referral_after(flags, step_list))
+def test_any_sequence_folds_at_any_time_and_survives_its_bytes(flags: set[Flag], step_list: Steps) -> None:
+    """Given any commands in any order, the history folds at any time, and reads back from its bytes, closed or forgotten."""
+    story = referral_after(flags, step_list)
+    folds_at_any_time(story)
+    survives_its_bytes(story)
 
 
 def test_every_event_of_the_contract_is_law_enforcement() -> None:

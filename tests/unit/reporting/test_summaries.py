@@ -9,19 +9,14 @@ from typing import Any
 
 from services.disposal.domain.commands import HandOverCase
 from services.disposal.summary import DisposalSummary, SealedTexts
-from services.referral.domain.commands import RecordVictimDetails
 from services.reporting.projection.fold import fold
 from services.reporting.queries.ethnicity import keyring_grant
-from services.rj_conference.service import service as conferences
 from shared.domain.envelope import Fact
 from shared.domain.ids import derived_uuid
 from shared.domain.sealing import seal
 from shared.privacy.keyring import MemoryKeyring
-from tests.command_spec import CommandSpec
 from tests.in_memory_reporting import measure_facts, play
 from tests.unit.disposal.stories import AFTER, DECIDED_AT, LEO, MANAGER, CaseStory
-from tests.unit.referral.stories import MIA, NEXT_DAY, NOON, ReferralStory
-from tests.unit.rj_conference.stories import FACILITATOR, STRANGER, facilitator, proposal
 
 STORIES = Path(__file__).parents[2] / "scenarios"
 Q4 = (date(2026, 1, 1), date(2026, 3, 31))
@@ -117,25 +112,6 @@ def test_a_case_is_with_the_officer_to_whom_it_was_handed() -> None:
     assert disposal_of(history).officer == second.event.to  # type: ignore[attr-defined]
     assert disposal_of(history, as_of=first.occurred_at).officer == first.event.to  # type: ignore[attr-defined]
     assert disposal_of(history, as_of=opened.occurred_at).officer == opened.actor.id
-
-
-def test_a_conference_is_with_the_facilitator_who_was_assigned_last() -> None:
-    """Given a facilitator, when an earlier assignment is recorded late, then the later one has the work, as in the state."""
-    story = CommandSpec(conferences)
-    story.ask(proposal(), by="RJ_FACILITATOR", at="2025-11-20T09:00:00+00:00")
-    for person, at in ((FACILITATOR, "2025-11-22T09:00:00+00:00"), (STRANGER, "2025-11-21T09:00:00+00:00")):
-        story.ask(facilitator(person=person), by="SUPERVISOR", at=at)
-    assert summary_of(story.facts).officer == story.state.facilitator.facilitator_id == FACILITATOR
-
-
-def test_a_victim_wants_what_they_said_last() -> None:
-    """Given details that want no updates, when earlier ones that wanted some are recorded late, then none are wanted."""
-    story = ReferralStory().acknowledged()
-    for updates, at in ((False, NEXT_DAY), (True, NOON)):
-        details = RecordVictimDetails(person_id=MIA, contact_is_safe=True, wants_updates=updates, wants_support=updates)
-        story.does(details, at)
-    (wishes,) = summary_of(story.facts).victims
-    assert (wishes.wants_updates, wishes.wants_support) == (False, False)
 
 
 def test_a_handover_recorded_late_takes_no_case_back() -> None:

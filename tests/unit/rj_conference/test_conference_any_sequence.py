@@ -123,12 +123,8 @@ def begun(start: frozenset[str] | str) -> ConferenceStory:
 
 
 @given(starts, steps)
-def test_any_sequence_folds_at_any_time(start: frozenset[str] | str, step_list: Steps) -> None:
-    """Given any commands in any order, then the history folds, as of any of its moments, and its duties are told."""
-    folds_at_any_time(play(begun(start), step_list))
-
-
-@given(starts, steps)
-def test_any_event_survives_its_bytes_and_forgetting(start: frozenset[str] | str, step_list: Steps) -> None:
-    """Given any history, when it is sealed, written and read, then it is the same; forgotten, its view is the same."""
-    survives_its_bytes(play(begun(start), step_list))
+def test_any_sequence_folds_at_any_time_and_survives_its_bytes(start: frozenset[str] | str, step_list: Steps) -> None:
+    """Given any commands in any order, the history folds at any time, and reads back from its bytes, closed or forgotten."""
+    story = play(begun(start), step_list)
+    folds_at_any_time(story)
+    survives_its_bytes(story)
