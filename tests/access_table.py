@@ -4,8 +4,6 @@ It knows nothing of the services' own declarations. tests/unit/test_access.py ho
 answers over HTTP.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """People who use a system while it is harmed, and the receipts that they have been given."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

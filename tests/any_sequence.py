@@ -1,7 +1,5 @@
 """What the property tests of the services share: playing commands and corrections in any order, and reading bytes back."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """One test of many cases: to collect and report a case takes pytest longer than most cases take."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import itertools

@@ -3,8 +3,6 @@
 `python -m tests.browsers` installs the Chromium, for `make install-test`; `python -m tests.browsers firefox` Debian's Firefox.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

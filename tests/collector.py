@@ -1,7 +1,5 @@
 """A collector of traces: what OpenTelemetry's exporter sends over HTTP, read back."""
 
-from __future__ import annotations
-
 import gzip
 import threading
 from collections.abc import Iterator

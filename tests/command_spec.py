@@ -6,8 +6,6 @@ assert case.refused(IssueDisposal(), by="POLICE_DECISION_MAKER", at=…) == {"R4
 assert case.view["state"] == "OPENED"
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """The options of another client library: what a partner's program would use, and not the services' own."""
 
-from __future__ import annotations
-
 from shared.servers.kafka import Kafka, KafkaLogin
 
 

@@ -5,8 +5,6 @@ order: in the environment (OOC_DATABASE_URL, OOC_KAFKA); in a container, where a
 free ports and a temporary directory. The run's header says which. Never a stand-in.
 """
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import contextlib

@@ -4,8 +4,6 @@ Migrations and grants take PostgreSQL half a second for each database, a copy a 
 calls `shared.runtime.provision` instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable
 from typing import Final
 from uuid import uuid4

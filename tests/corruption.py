@@ -1,7 +1,5 @@
 """A page of a table that the disk has spoilt, under a running PostgreSQL, which finds it by its checksum."""
 
-from __future__ import annotations
-
 import asyncpg
 
 

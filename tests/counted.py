@@ -1,7 +1,5 @@
 """A tuple that counts how often it is read, for tests of what costs the square of a record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import ClassVar, TypeVar
 

@@ -1,7 +1,5 @@
 """`ooc` in children of a process that has loaded it: to load it costs more processor time than most commands do."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import functools

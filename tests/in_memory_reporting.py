@@ -1,7 +1,5 @@
 """Reporting without a database: measures counted from plain histories, by the same folds and the same functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Databases of a test's own on the PostgreSQL server that all tests share."""
 
-from __future__ import annotations
-
 from shared.runtime.privileges import RoleKind, role_name
 from shared.servers.database import as_role, database_dsn
 from shared.servers.settings import Settings

@@ -1,7 +1,5 @@
 """What workers keep of each other's events, kept by the function that they use. `make bench`, which has no pytest, needs it too."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """PostgreSQL and Kafka of a test, supervised as those of a local system are, and nothing else."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -4,8 +4,6 @@ httpx2 reads every certificate authority for each client that may meet TLS: 20 m
 tests would spend on nothing.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx2

@@ -1,7 +1,5 @@
 """Programs that tests run and that nobody else needs: fetched once from Maven Central, and checked by their hash."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reading printed PDFs back."""
 
-from __future__ import annotations
-
 import io
 
 from pypdf import PdfReader

@@ -1,7 +1,5 @@
 """Every story of tests/scenarios, played once in a process for all tests that look at what they tell."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

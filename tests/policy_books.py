@@ -1,7 +1,5 @@
 """Books of policy values, changed for a test."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

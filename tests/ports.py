@@ -1,7 +1,5 @@
 """Ports for the servers that tests and benches start: no two of them, and no connection, get the same."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import random

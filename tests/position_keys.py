@@ -1,7 +1,5 @@
 """The keys by which the relays of tests sign their position records, and their readers check them."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 Syllables are those of the CMU dictionary, or else the places at which pyphen divides a word.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

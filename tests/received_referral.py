@@ -1,7 +1,5 @@
 """The commands by which most tests begin: a school's report of a fire behind the hall, and who is in it."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import UUID
 

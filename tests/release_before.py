@@ -1,7 +1,5 @@
 """The deciding services as the release before had them: disposal recorded the first version of `GravityScored`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final
 

@@ -1,7 +1,5 @@
 """A whole system as a person starts it: `ooc up` in a directory and on ports of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """What several architecture tests look at: every story, played once."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests import played_stories as stories

@@ -1,7 +1,5 @@
 """Every command and event of a service has its branch, so that mypy or a test says which is missing."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from pathlib import Path

@@ -3,8 +3,6 @@
 `make containers` (tests/containers) runs them on one.
 """
 
-from __future__ import annotations
-
 import base64
 import importlib.util
 import json

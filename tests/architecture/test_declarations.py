@@ -1,7 +1,5 @@
 """What the services declare of rules, duties and states is so."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

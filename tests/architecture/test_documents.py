@@ -1,7 +1,5 @@
 """The pages lead to what is there, and the decisions are short and complete."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

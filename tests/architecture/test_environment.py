@@ -1,7 +1,5 @@
 """docs/reference/environment.md names the environment variables that the code reads, all of them and no other."""
 
-from __future__ import annotations
-
 import re
 from itertools import chain
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The table "Where do I add …" of CONTRIBUTING.md, played: each thing is added to a copy and works there, with the files that the steps name."""
 
-from __future__ import annotations
-
 import filecmp
 import os
 import re

@@ -1,7 +1,5 @@
 """The rules of the house that no linter knows."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

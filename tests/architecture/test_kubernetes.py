@@ -3,8 +3,6 @@
 `make deploy-check` (tests/deployment) renders it, and validates the resources of Strimzi and CloudNativePG too.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import product

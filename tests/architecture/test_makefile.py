@@ -1,7 +1,5 @@
 """What make says and does before anything is installed, in a copy that holds nothing but the Makefile."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

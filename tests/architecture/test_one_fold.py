@@ -1,7 +1,5 @@
 """One fold: what the events of a stream amount to is said by its own service alone; all others query its read model."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

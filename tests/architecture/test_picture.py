@@ -1,7 +1,5 @@
 """The picture of the house, in docs/explanation/architecture.md, is the house as its imports are."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

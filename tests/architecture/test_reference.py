@@ -1,7 +1,5 @@
 """The reference pages say what the code says; `make docs` writes them anew."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

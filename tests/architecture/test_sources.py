@@ -1,7 +1,5 @@
 """Every source that a rule, a dated value or a measure cites is known, and every known one is cited."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.system.registry import deciding_services

@@ -1,7 +1,5 @@
 """A migration only adds, so that the release before runs beside the next one: what it uses is taken away a release later."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """One version, of pyproject.toml, wherever the system says which it is."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The deciding services' command handlers, in this process."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """How long guidance takes: what may be done next in each record of a case. One process, no server, no waiting."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections import defaultdict

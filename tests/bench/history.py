@@ -5,8 +5,6 @@ The stories begin evenly over `YEARS` years, however many events there are, and 
 `LAST_DAY`: work that began lately is open then, and earlier work has ended, as in a real team.
 """
 
-from __future__ import annotations
-
 import heapq
 import json
 import re

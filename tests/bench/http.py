@@ -1,7 +1,5 @@
 """Commands over HTTP: one API process of disposal as the system runs it, and clients that keep their connections."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

@@ -1,7 +1,5 @@
 """The memory of each process of a whole system, as `ooc up` starts it: at rest, and after a load."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Write the table of docs/reference/performance.md from a run's JSON: `python -m tests.bench.page var/bench/latest.json`."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence

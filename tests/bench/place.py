@@ -1,7 +1,5 @@
 """Where the benches run: one PostgreSQL with fsync on and one Kafka, started for them and removed afterwards."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

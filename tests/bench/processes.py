@@ -1,7 +1,5 @@
 """What runs in processes of its own beside the bench, as it does in the system: relays, and reporting's feed."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import multiprocessing

@@ -4,8 +4,6 @@ Its rows are those of the how-to's example again and again, so that every column
 crime number are another's in each row.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

@@ -1,7 +1,5 @@
 """The relay, on an event store that is ahead of its topic: transactional, with every header, in the event store's order."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

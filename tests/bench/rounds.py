@@ -1,7 +1,5 @@
 """Sides in alternating rounds, so that whatever else the machine does meets all of them alike."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager

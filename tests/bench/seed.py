@@ -5,8 +5,6 @@ is that of a scenario, with ids of its own and moved back by whole weeks, so tha
 of the system find the reactions done already: a reaction's id follows from its event.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

@@ -1,7 +1,5 @@
 """The table that is printed, and the same as JSON: what was found, beside what must be reached."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Declare what the system must reach on two cores, with broker and database beside it and fsync on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

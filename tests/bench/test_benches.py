@@ -1,7 +1,5 @@
 """Each bench runs for a second: what it measures is there, whatever the figures."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

@@ -3,8 +3,6 @@
 The clock is the machine's, which all processes and PostgreSQL share.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import defaultdict

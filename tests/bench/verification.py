@@ -1,7 +1,5 @@
 """`ooc verify` of a whole system, of the scenarios' events: event stores, keys, topics, logs, checkpoints and reporting."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

@@ -1,7 +1,5 @@
 """From a command's acceptance to its being visible in reporting, at a modest rate, across all processes between."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import math

@@ -6,8 +6,6 @@ random moments, each process, the broker and PostgreSQL included, is killed once
 on after that (ten minutes in `make chaos`), and OOC_CHAOS_SEED repeats a run's order of kills.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -3,8 +3,6 @@
 The images are those that Dockerfile and docker-compose.yml name, or stand-ins for them; which is said first.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

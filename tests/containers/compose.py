@@ -1,7 +1,5 @@
 """The system of docker-compose.yml, as a project of its own on the engine."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import time

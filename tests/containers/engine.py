@@ -1,7 +1,5 @@
 """The Docker engine, by its command line."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -6,8 +6,6 @@ Keycloak's distribution. Its label `ooc.stand-in` holds a digest of how it was m
 image and made anew when that changes. Debian's mirror, pip's index and certificates are those that this machine uses.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The people of two stories, with access tokens of Keycloak in a container."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 from collections.abc import Iterator, Sequence

@@ -3,8 +3,6 @@
 Strimzi publishes a program with its schemas' source, CloudNativePG, cert-manager and the Gateway API the schemas within their Go modules.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -3,8 +3,6 @@
 `make deploy-check` fetches what they publish; without it these tests are skipped.
 """
 
-from __future__ import annotations
-
 import copy
 import functools
 import json

@@ -4,8 +4,6 @@ Versions are pinned, with hashes in package-lock.json and go.sum (Maven 3.8 keep
 own checksum). tests/integration/partner runs what is compiled.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What a program sends to try each operation of an API: an example of everything that it needs, from the document alone."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Three Kafka nodes, each broker and controller, with a proxy before each: to be killed, wiped, frozen and rolled."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import shutil

@@ -1,7 +1,5 @@
 """What each fault did: it is written down at once, and the page with it."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import random

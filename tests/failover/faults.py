@@ -1,7 +1,5 @@
 """The faults of `make failover`: each does harm once, at moments that a seed gives, and returns when its cause is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

@@ -1,7 +1,5 @@
 """The page that `make failover` writes: what each fault did in its last run."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

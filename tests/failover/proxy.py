@@ -1,7 +1,5 @@
 """A TCP proxy before a server, by which a network is made slow, silent or broken."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from typing import Final

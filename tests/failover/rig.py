@@ -1,7 +1,5 @@
 """A whole system on three brokers and a PostgreSQL quorum, people at work on it, and what they have been promised."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -5,8 +5,6 @@ on it. OOC_FAILOVER_SECONDS says for how long, by default for each fault once (`
 OOC_FAILOVER_SEED repeats a run's choices.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import AsyncIterator

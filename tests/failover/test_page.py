@@ -1,7 +1,5 @@
 """docs/reference/reliability.md says what the faults of this checkout did, each of which is a test."""
 
-from __future__ import annotations
-
 from tests.failover.faults import FAULTS
 from tests.failover.page import PAGE
 

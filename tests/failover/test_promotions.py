@@ -1,7 +1,5 @@
 """Promotions under load, of one service's event store and relay: quick enough for fifty in some minutes."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import random

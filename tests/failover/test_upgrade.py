@@ -1,7 +1,5 @@
 """Processes of the last release beside those of this one, on the same servers: in every order of upgrade, and back."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """A search of every byte of files, for a text in each form in which it could lie there."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """Databases as production provisions them, for every test that attacks them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Databases as production provisions them, for tests that attack them: an event store, reporting's, the console's, and the keyring."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Areas are DORSET and DEVON. Events are carried from each event store to the proj
 of them, by the functions that the workers use.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

@@ -1,7 +1,5 @@
 """An API on a real socket, for clients that do not keep to HTTP, in the loop of the test."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

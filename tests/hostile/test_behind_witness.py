@@ -1,7 +1,5 @@
 """A log that was rolled back with its tree, its checkpoints and its topic: only the witness has seen what is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """No body that a client sends holds an API's event loop, and none is answered with what it said."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The database's clock goes an hour ahead and back, while commands are recorded: their order, times and proofs stay whole."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Clients that say nothing, half of a request or too slowly, that do not read, or that come in crowds, end by themselves."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -5,8 +5,6 @@ an hour, with the APIs of test_schemathesis.py; without a time each role makes a
 the last requests; OOC_HOSTILE_SEED makes the same ones again.
 """
 
-from __future__ import annotations
-
 import ast
 import os
 import random

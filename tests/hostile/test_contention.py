@@ -1,7 +1,5 @@
 """A crowd on one record waits in order, whoever is in it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """A case file from which something was taken: a service, its access lines, a record, an event. The offline check names each."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import hashlib

@@ -1,7 +1,5 @@
 """How roles come to be: passwords outside a local system, a database of another service, and whose line a log line is."""
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Somebody holds one process's database role: they can do what that process does, and nothing else in any database."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Every server is destroyed under load, and the system comes back by docs/how-to/back-up.md, with every receipt it has given."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

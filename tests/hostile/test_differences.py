@@ -1,7 +1,5 @@
 """Records of a person that say different things: listed until corrected or explained, for who may read them alone."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID, uuid4
 

@@ -1,7 +1,5 @@
 """A draft is its person's alone: no route shows or changes another's by its id; and none outlives its day."""
 
-from __future__ import annotations
-
 import asyncio
 from base64 import b64encode
 from contextlib import suppress

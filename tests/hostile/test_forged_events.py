@@ -1,7 +1,5 @@
 """Events that the relay did not write are not believed, however right they look, and the true ones that follow are."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from dataclasses import replace
 

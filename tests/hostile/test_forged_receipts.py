@@ -1,7 +1,5 @@
 """A receipt that was altered or invented, shown to a third party who has the public keys and no access to the service."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import json

@@ -1,7 +1,5 @@
 """A child is forgotten: in every process, without what was forgotten in any record, and not while anything stands against it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager

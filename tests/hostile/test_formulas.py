@@ -1,7 +1,5 @@
 """No table that leaves the product as CSV has a cell that a spreadsheet runs (OWASP, CSV injection); numbers stay numbers."""
 
-from __future__ import annotations
-
 import ast
 import csv
 import io

@@ -1,7 +1,5 @@
 """A full disk: whatever ends for want of room comes back by itself when there is room, and nothing is lost."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """What every answer holds, whatever was asked: no cache, no guessed type, no word of a fault, no redirect, no flood."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

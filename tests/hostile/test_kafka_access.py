@@ -1,7 +1,5 @@
 """Kafka is closed: nobody connects without a password, and a login does what services/system/kafka_access.py says, no more."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import secrets

@@ -1,7 +1,5 @@
 """The marked scenarios of test_marked_system.py, played in memory: what they mark is all that may be sealed."""
 
-from __future__ import annotations
-
 from services.system.registry import deciding_services
 from shared.domain.sealing import sealed_fields
 from tests.hostile.marking import Marker, marked_path, marked_scenarios

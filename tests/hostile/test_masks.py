@@ -1,7 +1,5 @@
 """Every role at every door that tells of people, class by class, with a reason and without; and a search that tells nothing else."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote

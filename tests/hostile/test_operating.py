@@ -1,7 +1,5 @@
 """An operator at a real system: each attack is an alarm with its page, and the page's commands end it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

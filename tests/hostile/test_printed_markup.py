@@ -1,7 +1,5 @@
 """Markup of typst in a value that is printed stands on the page as it was typed: no value is run, in any document."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Two requests at once: what one of them decides, the other has read, or it is refused."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from typing import Any

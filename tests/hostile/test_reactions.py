@@ -1,7 +1,5 @@
 """Nobody reaches another person's record, or another area's, by naming it in a record of their own that a reaction follows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final

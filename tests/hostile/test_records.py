@@ -1,7 +1,5 @@
 """Whoever can write a record to a topic stops nothing: records of every shape, on real Kafka and PostgreSQL."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import json

@@ -1,7 +1,5 @@
 """Somebody with the broker's disk changes the file of a topic while the broker is away: verification names the records."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """A backup of the keyring is restored: the keys of forgotten people are back, are found, and are destroyed again."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from time import monotonic

@@ -1,7 +1,5 @@
 """The review list of retention: who is due by dated policy, for the data protection officer, and nothing goes by itself."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Every role at every door: what the table of tests/access_table.py gives it is given, and nothing else, on real servers."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Somebody holds a role that may append: what is no event of the service is refused, and changes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

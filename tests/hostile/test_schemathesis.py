@@ -1,7 +1,5 @@
 """Schemathesis, which makes requests from the OpenAPI documents, finds no fault and no answer that they do not declare."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -1,7 +1,5 @@
 """A search by name finds whom the searcher may see, leaves no word anywhere, and forgets with the key."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """An analyst, who may read no ethnicity, asks the measures in every way there is; no two answers single out a few children."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

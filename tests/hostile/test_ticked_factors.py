@@ -1,7 +1,5 @@
 """The form of a gravity score on real servers: what is ticked is recorded, and what is forged is not sent on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

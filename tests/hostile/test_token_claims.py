@@ -1,7 +1,5 @@
 """Tokens that the issuer has signed and that say too little, or for too long: refused, with what to do about it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

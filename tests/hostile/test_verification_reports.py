@@ -1,7 +1,5 @@
 """Reports of `ooc verify` are kept for auditors, and whoever deletes or invents one is named."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """A victim worker at every door: the victim's own, and never the child's name, address, needs, assessment or admission."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4

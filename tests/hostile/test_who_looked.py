@@ -1,7 +1,5 @@
 """Who looked: an auditor sees every read of a case, nobody else does, and no read goes unrecorded."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """A witness that has lost its memory cosigns nothing, and two witnesses show that a log has told each another story."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import os

@@ -1,7 +1,5 @@
 """A service's topics that somebody else may write to as well, and a consumer that must not mind."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Passwords of database roles, as an operator keeps them: a file for each in one directory."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable
 from pathlib import Path

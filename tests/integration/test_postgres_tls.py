@@ -1,7 +1,5 @@
 """TLS to PostgreSQL, as deploy/kubernetes asks for it: Debian's server, since the embedded one has no OpenSSL."""
 
-from __future__ import annotations
-
 import os
 import ssl
 from collections.abc import AsyncIterator

@@ -5,8 +5,6 @@ tree. For each, this process forks a child that has pytest and the commands load
 tests which reached the changed lines.
 """
 
-from __future__ import annotations
-
 import argparse
 import compileall
 import gc

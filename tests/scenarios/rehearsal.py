@@ -1,7 +1,5 @@
 """A system in memory that tries a dry run of each command before it is sent, and compares the two."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The stories that are played over HTTP and by forms do whatever all of them do, so that the others are played in memory alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path

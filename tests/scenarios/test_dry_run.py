@@ -1,7 +1,5 @@
 """A dry run and the command itself agree: over every step of every story, and over commands that no story sends."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 from itertools import islice

@@ -3,8 +3,6 @@
 Each is played in a system of its own, and tried step by step, in test_dry_run.py; here they meet in one system.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What a partnership chooses: warnings of a decision that are off as the program comes, and areas that do not share records."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from pathlib import Path

@@ -3,8 +3,6 @@
 Each story is played; then the messages that it would have sent and the papers that it would print are read.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime

@@ -4,8 +4,6 @@ Each story is played again with one of its commands recorded later than it was, 
 reporting's summaries and lists, planned messages and the page of a conference are compared.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Stories of this folder against the running system, as a person runs them: `ooc up`, `ooc scenario run`."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

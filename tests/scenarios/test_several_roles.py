@@ -1,7 +1,5 @@
 """A person of two roles is answered as in one of them, and reads what either of them reads."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path

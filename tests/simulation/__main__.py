@@ -1,7 +1,5 @@
 """`make simulate`: seeds, one after the other, until so many steps are done or a law is broken."""
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import sys

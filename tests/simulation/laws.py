@@ -3,8 +3,6 @@
 They look at the servers themselves, not through the product's code.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections import Counter, defaultdict

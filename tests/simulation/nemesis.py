@@ -3,8 +3,6 @@
 A seed takes a few kinds of faults (swarm testing), since together they hide each other.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine

@@ -1,7 +1,5 @@
 """The network between our programs and the servers: every message takes a while, and some are lost."""
 
-from __future__ import annotations
-
 import random
 
 

@@ -3,8 +3,6 @@
 A guard that PostgreSQL keeps is planted in the model of its function (`statements`), any other in the product's own code.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable

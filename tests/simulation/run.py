@@ -1,7 +1,5 @@
 """One run: a seed, its faults, the system, and the laws."""
 
-from __future__ import annotations
-
 import asyncio
 import traceback
 from collections.abc import Sequence

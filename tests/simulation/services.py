@@ -1,7 +1,5 @@
 """Two small services: bells that are rung with a personal note, and desks that answer each ring, once they are open."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal

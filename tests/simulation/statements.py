@@ -5,8 +5,6 @@ Those of the event store pass the suite of every event store (tests/integration/
 that a planted fault can leave one out.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -5,8 +5,6 @@ Everything that decides is the product's: `CommandHandler`, `PostgresEventStore`
 since it has a thread of its own: the reactions are fed by aiokafka's, through the same `RecordHandler`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

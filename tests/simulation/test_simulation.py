@@ -1,7 +1,5 @@
 """The laws of failover on a few seeds, and what they are worth: a planted fault is found, and a seed repeats a run exactly."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The witness: its real state and checks, behind what its client asks over HTTP. A restore of everything else leaves it alone."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

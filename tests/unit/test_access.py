@@ -1,7 +1,5 @@
 """The services' access tables say what the table written by hand says, and each sealed field has a class."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final, get_args, get_origin
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Kafka's cache of loaded classes: used where it is there, and made again where the runtime is younger."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

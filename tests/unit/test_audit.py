@@ -1,7 +1,5 @@
 """`make audit` asks about every lock, and no package that was not answered about passes for a sound one."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The JSON Schema of each command: everything in words for people, an example that is accepted, and the rules."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A contact may have a note: of every service that records one, sealed under the key of the person who was contacted."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The examples run as a reader runs them, and print what their page promises."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

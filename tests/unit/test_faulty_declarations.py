@@ -1,7 +1,5 @@
 """A faulty declaration raises one sentence: the class, what it lacks, and the remedy."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Rights on Kafka follow from the registry of services, and from what each says that it reads."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path

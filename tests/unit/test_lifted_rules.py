@@ -1,7 +1,5 @@
 """What lifts a refusal is a command of the service, and a rule that a command can lift names it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The file of the partnership: what a paper takes from it, and what is said of a wrong line."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

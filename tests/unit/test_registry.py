@@ -1,7 +1,5 @@
 """The registry of services holds what the services declare."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What the APIs and the console say of malformed values: in our words, for every command, never in those of a library."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """A setting that is wrong ends each process, and each command, with its name and a remedy."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Made-up history for the benches: the scenarios' own commands, again and again."""
 
-from __future__ import annotations
-
 import os
 import random
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """A birth date in a command is one that can be: from 1900 to the day on which the command is received."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The APIs of a service and of reporting, in process on a real PostgreSQL."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import os

@@ -1,7 +1,5 @@
 """Following a receipt: what a command recorded, and the state of what follows from it, as the service itself knows it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """Printing over HTTP: behind the gate, with the digest to sign, on a real database with real keys."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from base64 import b64encode

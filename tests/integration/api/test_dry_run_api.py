@@ -1,7 +1,5 @@
 """A dry run over HTTP: what it answers, who sees how much of it, and that it writes nothing; on a real database."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """What the API says of what may be done next: by role, by day, and only to whom may read the record."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4

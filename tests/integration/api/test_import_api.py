@@ -1,7 +1,5 @@
 """The import of a row over HTTP, on a real PostgreSQL: its mark, its repetition, its dry run, and who may ask for it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The OpenAPI document says what the APIs take and answer, and its page needs nothing from elsewhere."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A sitting over HTTP: its papers, and what is left of it when a case is forgotten, on a real database with real keys."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """A school that reads its own referral again and again, on a real PostgreSQL: what the access log holds of it."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 from uuid import UUID, uuid4

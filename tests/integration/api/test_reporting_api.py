@@ -1,7 +1,5 @@
 """What reporting's API answers: figures, cases and duties, who may ask, and what is said to a bad question."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import io

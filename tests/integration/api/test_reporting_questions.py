@@ -1,7 +1,5 @@
 """What reporting's API answers to a bad question: which parameter is wrong and what to do, and never what was given."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import unquote
 

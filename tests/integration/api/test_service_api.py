@@ -1,7 +1,5 @@
 """What a service's API answers: receipts, refusals, and who may read; on a real database with real tokens."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, date, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """TLS of an API, as deploy/kubernetes asks for it: whom its clients trust, and a certificate that is renewed."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator

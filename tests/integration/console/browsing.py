@@ -1,7 +1,5 @@
 """A browser without JavaScript: follows links, fills in forms as they are drawn, and checks every page that it is given."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field

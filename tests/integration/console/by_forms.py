@@ -1,7 +1,5 @@
 """The console's forms as a backend of scenarios: each command is sent as a person does it, by the pages alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final

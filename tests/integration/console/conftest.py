@@ -1,7 +1,5 @@
 """One whole system for the tests of the console, with the children of three scenarios in it."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Iterator

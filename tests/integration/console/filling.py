@@ -1,7 +1,5 @@
 """Filling in a form that the console draws from a command, and sending it as a person does: answers, check, send."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime

@@ -4,8 +4,6 @@ Run as a program it starts Firefox with the same arguments and stands between th
 command that the Firefox of Debian does not know yet, and which asks for nothing (no colour scheme): it is answered here.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

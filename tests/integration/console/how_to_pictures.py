@@ -4,8 +4,6 @@ Run `make test` or tests/integration/console/test_browser.py first, then `python
 them smaller, so that no library for pictures is needed.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64encode
 from pathlib import Path

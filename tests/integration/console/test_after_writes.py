@@ -1,7 +1,5 @@
 """Lists after a change: while the projection stands still they say what they may lack, and hold it once it goes on."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

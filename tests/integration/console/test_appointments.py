@@ -1,7 +1,5 @@
 """The page of one appointment, for whoever has its link: without a session, a name or a reason."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What an auditor sees: proofs that the console computes, a record before and after an event, both clocks, and the export."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -4,8 +4,6 @@ tests/browsers.py says which browsers. Where there is none its tests are skipped
 HTTP beside them always. Pictures of every page are written to var/screens.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Work from the line where it arises: a document signed, a line corrected, a record handed on, and a number opened."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from uuid import UUID, uuid4

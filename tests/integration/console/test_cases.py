@@ -1,7 +1,5 @@
 """The list, the search and the pages of a case, on a whole system."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -4,8 +4,6 @@ A press is of a link or a button; a box is a field that is filled in, chosen or 
 console fills in by itself is none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """A deferred prosecution by the console alone: the plan read and signed, a step recorded, an alert seen."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Signing in, my day and signing out, in a browser without JavaScript, on a whole system."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """Forms drawn from commands: a record begun, checked, refused, warned of, moved on meanwhile, and sent twice."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from datetime import date, timedelta

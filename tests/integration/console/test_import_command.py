@@ -1,7 +1,5 @@
 """`ooc import` against a running system: a register comes in once, and its errors come back in its own table."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """The page that imports a register: upload, check, confirmation, result; in a browser without JavaScript."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit

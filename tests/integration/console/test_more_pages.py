@@ -1,7 +1,5 @@
 """The register of a session, papers, returns with their files and what is frozen, the panel, and a conference."""
 
-from __future__ import annotations
-
 import re
 from uuid import UUID, uuid4
 

@@ -1,7 +1,5 @@
 """What an officer does between forms: my day with its sessions and its news, the calendar, booking, and two moments of a case."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """A sitting of the panel from its agenda to its minutes, by pages alone."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 

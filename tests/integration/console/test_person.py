@@ -1,7 +1,5 @@
 """The page of a person: reached from case and search, with what was given earlier; two persons are compared, merged and separated there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from playwright.sync_api import Browser, expect

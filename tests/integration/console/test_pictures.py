@@ -5,8 +5,6 @@ what moves, overlaps, loses its colour or its style is. Pages that say the day o
 After an intended change look at var/screens, and approve it: `OOC_PICTURES=approve pytest tests/integration/console/test_pictures.py`.
 """
 
-from __future__ import annotations
-
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator

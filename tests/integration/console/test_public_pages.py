@@ -1,7 +1,5 @@
 """The pages that anybody uses without a sign-in."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """The pages that no journey of a browser comes to, rendered as the console renders them, and checked by axe without a system."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """A report, one question a page: to the check and the receipt, with its warnings, and kept on the way."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

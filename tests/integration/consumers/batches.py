@@ -1,7 +1,5 @@
 """A batch of one partition, as tests process it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared.messaging.consumer.batch import BatchResult, process_batches

@@ -1,7 +1,5 @@
 """A projection's database, and what a test looks for in it."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

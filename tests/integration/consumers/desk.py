@@ -1,7 +1,5 @@
 """Two small services: a bell that rings, and a desk that answers each ring, once it is open and has the hands for it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal

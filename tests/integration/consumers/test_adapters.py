@@ -1,7 +1,5 @@
 """Both adapters, Faust's and aiokafka's, hold the same promises on real Kafka and PostgreSQL."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """What operators decide about held records, gaps and alarms: recorded for ever, and followed by the consumer."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Position records: whether a consumer has passed a position, and whether the end of a topic is lost."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial

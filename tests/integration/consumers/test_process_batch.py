@@ -1,7 +1,5 @@
 """`process_batch`: what every consumer does with a batch, whatever reads the topics."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Every event store: in memory, in a PostgreSQL database of the test's own, and on the servers of tests/simulation."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any

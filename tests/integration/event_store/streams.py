@@ -1,7 +1,5 @@
 """A writer's side of the event store: streams of small events of a service `tests`, with the hashes that their writer takes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

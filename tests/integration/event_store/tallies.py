@@ -1,7 +1,5 @@
 """A small service for tests of the whole path: a person's tally is opened for a matter, counted up, and closed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

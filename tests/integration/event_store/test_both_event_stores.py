@@ -1,7 +1,5 @@
 """What an event store promises, whichever it is."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from dataclasses import astuple, replace

@@ -1,7 +1,5 @@
 """One fast or slow clock does not get into the times of recording."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The one path of a command, on both event stores: what is answered, what is kept, what is never in clear."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -1,7 +1,5 @@
 """What only the real event store must stand: writers in several processes, readers beside them, killed connections, intruders."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A process that writes: python writer.py DSN STREAMS EVENTS. Says at the end how many were recorded."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -1,7 +1,5 @@
 """A service whose event store has a standby."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A primary and its standby, to be cut from each other, killed and promoted."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import pwd

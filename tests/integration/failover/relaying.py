@@ -1,7 +1,5 @@
 """A relay in a process of its own, to be stopped in its tracks: `python -m tests.integration.failover.relaying` and its names."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -1,7 +1,5 @@
 """What no synchronous standby holds is no success: not to whoever repeats a command, nor to the topic, nor to the keyring."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

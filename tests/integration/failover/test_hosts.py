@@ -1,7 +1,5 @@
 """An address of several hosts is that of the one which takes writes, and what cannot write is not ready."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Final
 

@@ -1,7 +1,5 @@
 """No key that was used is lost with the keyring's server: the rule of docs/how-to/rehearse-a-restore.md, walked."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A topic that has lost its end is told from one to which somebody else wrote, and filled again from the event store."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import asyncpg

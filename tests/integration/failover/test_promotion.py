@@ -1,7 +1,5 @@
 """A promoted standby accepts and answers nothing until its relay has compared it with the topic."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.event_store import Appended, StoreBehindTopic, TimelineNotCompared

@@ -1,7 +1,5 @@
 """The write-ahead log for the backups is received from whichever server takes writes."""
 
-from __future__ import annotations
-
 import base64
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A recovery replays the whole write-ahead log that it was given, or says that it did not."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

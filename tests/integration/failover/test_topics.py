@@ -1,7 +1,5 @@
 """The settings that keep what a topic has confirmed are those of the topic, whatever its brokers' are."""
 
-from __future__ import annotations
-
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 

@@ -1,7 +1,5 @@
 """An API in process on a real PostgreSQL, and Keycloak with the realm of deploy/ as its identity provider."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

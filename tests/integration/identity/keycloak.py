@@ -4,8 +4,6 @@ It runs on the Java runtime of a wheel. The realm is the one of deploy/, as it i
 a test needs are added through the admin API of the running server, under a password made for it.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import secrets

@@ -1,7 +1,5 @@
 """A person who signs in at Keycloak as a browser does, with authorization code and PKCE (RFC 6749, RFC 7636)."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

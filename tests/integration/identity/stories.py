@@ -1,7 +1,5 @@
 """What the stories ask for."""
 
-from __future__ import annotations
-
 import json
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """People sign in to the console at Keycloak's own form, by authorisation code with PKCE, and stay signed in while it renews."""
 
-from __future__ import annotations
-
 import base64
 import html
 import os

@@ -1,7 +1,5 @@
 """The realm's keys change, or cannot be had in time: what is still believed, and for how long."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import pytest

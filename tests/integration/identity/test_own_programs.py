@@ -1,7 +1,5 @@
 """The two programs of ours get tokens of Keycloak by their secrets, with the roles that no person has."""
 
-from __future__ import annotations
-
 import secrets
 from pathlib import Path
 

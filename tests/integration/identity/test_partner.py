@@ -1,7 +1,5 @@
 """A partner's program with a token of Keycloak: the example's own sender refers a child, and follows its receipt."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """People of Keycloak at the API of a service: who may what, and what a token carries."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit

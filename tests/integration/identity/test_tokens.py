@@ -1,7 +1,5 @@
 """Tokens that are not to be believed: each is 401, whatever is wrong with it."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hmac

@@ -1,7 +1,5 @@
 """Keycloak is down. It is the last story told here, so that it need not be started again."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import pytest

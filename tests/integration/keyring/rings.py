@@ -1,7 +1,5 @@
 """Keyrings' databases for tests."""
 
-from __future__ import annotations
-
 import base64
 import os
 from collections.abc import AsyncIterator

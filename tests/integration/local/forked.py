@@ -1,7 +1,5 @@
 """A program for tests of the fork server: `python -m tests.integration.local.forked tell|sleep|fail|shrug`."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """A base backup holds the list of its files that PostgreSQL made, and is compared with it before it is used."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

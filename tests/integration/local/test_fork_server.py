@@ -1,7 +1,5 @@
 """Processes that are forked from one that has imported their modules: like others to whoever supervises them."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

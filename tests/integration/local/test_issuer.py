@@ -1,7 +1,5 @@
 """The development issuer: tokens that verify, and a refusal to run anywhere else."""
 
-from __future__ import annotations
-
 import os
 import stat
 import subprocess

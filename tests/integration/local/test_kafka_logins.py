@@ -1,7 +1,5 @@
 """A login is made when every broker lets it in with the rights it has, however late a broker learns of it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import secrets

@@ -1,7 +1,5 @@
 """A whole system: its own servers unless the environment names others, and what runs on them."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """PostgreSQL and Kafka keep what they acknowledged, whatever is killed."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

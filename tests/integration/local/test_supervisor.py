@@ -1,7 +1,5 @@
 """The supervisor: order, restarts, a clean end, and nothing left behind."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

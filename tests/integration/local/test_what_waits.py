@@ -1,7 +1,5 @@
 """What waits on a whole system of two workers a service: seen at both ends, settled by a correction, or closed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

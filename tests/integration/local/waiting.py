@@ -1,7 +1,5 @@
 """Waiting with a deadline for what another process does."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import time

@@ -3,8 +3,6 @@
 Source: https://docs.notifications.service.gov.uk/rest-api.html
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final

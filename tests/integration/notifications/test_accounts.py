@@ -1,7 +1,5 @@
 """What the follower and the console share: addresses of accounts, which hear by number alone and in no record, and links."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

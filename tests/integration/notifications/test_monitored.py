@@ -1,7 +1,5 @@
 """Monitoring sees what notifications gave up, and whoever is on call hears of it: each alert has a fault that shows it."""
 
-from __future__ import annotations
-
 import asyncio
 
 import httpx2

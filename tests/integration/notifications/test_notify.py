@@ -1,7 +1,5 @@
 """Texts and letters by GOV.UK Notify's documented API: asked by reference before anything is sent again."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """An upgrade: what the release before has planned is read again, and neither planned again nor sent by half."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from services.notifications.follow import CHECKPOINTS, CONSUMER, following, is_behind

@@ -1,7 +1,5 @@
 """Exactly one message: whatever dies between two steps, and however many workers there are."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, timedelta
 from typing import Any, cast

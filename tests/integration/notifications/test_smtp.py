@@ -1,7 +1,5 @@
 """E-mail by a real mail server (aiosmtpd): over TLS alone, with an invitation, and never a third time."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import ssl

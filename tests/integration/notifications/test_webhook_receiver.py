@@ -1,7 +1,5 @@
 """Webhooks from Kafka to another agency's program (examples/webhook_receiver.py), and the commands of its operator."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import sqlite3

@@ -1,7 +1,5 @@
 """Webhooks on a real database and over real sockets: in order for each case, until taken, and nobody else's."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import AsyncIterator

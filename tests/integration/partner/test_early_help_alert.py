@@ -1,7 +1,5 @@
 """Another agency's service, written from the contract alone, follows the whole system: killed, flooded, and writing back."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import hashlib

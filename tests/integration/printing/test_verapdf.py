@@ -1,7 +1,5 @@
 """veraPDF, the reference validator of PDF/A and PDF/UA, on every document that is printed."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The goal of the program as data: the wishes of a story, in order, and how its case ends."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 What it is to reach is data (`Wish`). Its code names no command, event, field or code of any service, and a test says so.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

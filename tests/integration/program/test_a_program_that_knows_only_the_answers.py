@@ -1,7 +1,5 @@
 """A whole case, from report to outcome, by a program that asks what is available, fills the schema, tries and sends."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

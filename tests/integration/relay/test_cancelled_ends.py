@@ -1,7 +1,5 @@
 """What is cancelled while it ends closes its connections: a service that stops cancels its tasks wherever they are."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Any

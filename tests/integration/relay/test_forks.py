@@ -1,7 +1,5 @@
 """A branch that the topic does not hold is named, given up only by a statement that two have signed, and kept as evidence."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """What a published event looks like."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """How the relay comes from the event store to the topic, once, in order, and never past what it knows."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

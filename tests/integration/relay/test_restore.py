@@ -1,7 +1,5 @@
 """An event store and its topic are rebuilt from each other, with the root that was signed, or nothing is restored."""
 
-from __future__ import annotations
-
 import base64
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A release says which schemas it reads, and what a database lacks or has besides."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import asyncpg

@@ -1,7 +1,5 @@
 """What stands still without an error is an alarm: a relay that does not move, and readers behind an open transaction."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 

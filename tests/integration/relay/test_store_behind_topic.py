@@ -1,7 +1,5 @@
 """An event store that does not hold what its topic holds accepts nothing, whoever cut it and while whatever runs."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import asyncpg

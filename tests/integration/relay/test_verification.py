@@ -1,7 +1,5 @@
 """What `ooc verify` finds: each break of an event store, its topic or its log is named, and a whole one has none."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

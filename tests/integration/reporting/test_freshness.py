@@ -1,7 +1,5 @@
 """An answer says when events may be missing in it: where the projection has stopped, is behind, or cannot ask Kafka."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What waits in reporting itself: streams in quarantine, shown to the readers of their cases."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """`ooc verify` over every service and reporting: it says at once where reporting holds what no event store does."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,7 +1,5 @@
 """An exported case and everything that an attacker may do to it or to the database: each attack is named exactly."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import hashlib

@@ -1,7 +1,5 @@
 """The client of a witness, against a witness that others have written: litewitness (https://github.com/FiloSottile/torchwood)."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

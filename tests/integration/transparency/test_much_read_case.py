@@ -1,7 +1,5 @@
 """A case that somebody read very often: its evidence is answered soon, and others are answered meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Final

@@ -1,7 +1,5 @@
 """The signer and a witness on real servers: what is signed, and that a rewritten log is not."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack

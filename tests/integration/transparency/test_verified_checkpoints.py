@@ -1,7 +1,5 @@
 """`ooc verify` against the checkpoints: what was rewritten after it was signed is named, however consistently."""
 
-from __future__ import annotations
-
 import asyncpg
 import pytest
 

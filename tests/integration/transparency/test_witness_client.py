@@ -1,7 +1,5 @@
 """The client of a witness, against a witness as a process."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reads after writes: pages wait for what their session has recorded, and say so where an answer may lack it."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.console import sessions

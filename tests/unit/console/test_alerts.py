@@ -1,7 +1,5 @@
 """Alerts on the page of a case: whose, what, until when, and where they are reviewed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The console as a client of the APIs: what is no answer, and what is one that says no. The server is a real one."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

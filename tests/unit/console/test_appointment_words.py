@@ -1,7 +1,5 @@
 """The page of an appointment in both languages."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The body of a form is counted as it comes, whatever its headers say of its length."""
 
-from __future__ import annotations
-
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

@@ -1,7 +1,5 @@
 """The printed case file: what is on the page, and the bundle attached to it, to the byte."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """The tree of causes of a case."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from services.console.officers.causes import Cause, tree_of

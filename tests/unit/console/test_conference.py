@@ -1,7 +1,5 @@
 """The page of a conference: its state in words, in whatever order its facts were recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

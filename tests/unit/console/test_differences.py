@@ -1,7 +1,5 @@
 """What two records of a case say differently of a person, side by side on its page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from services.console.apis import Part

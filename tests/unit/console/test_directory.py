@@ -1,7 +1,5 @@
 """Officers by name: whom a field may name, and what of the identity provider's claims is believed."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import asdict, replace

@@ -1,7 +1,5 @@
 """The one renderer of forms: every command of every service is drawn, and its example can be entered."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """The conditions of a caution as a list on one form."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Final
 from uuid import UUID, uuid5

@@ -1,7 +1,5 @@
 """The form of a correction: the fields of the event that is corrected, then the right value, asked as the forms ask for it."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import datetime

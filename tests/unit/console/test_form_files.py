@@ -1,7 +1,5 @@
 """The file of a document: what the form says by it, and that it is read past, never kept, and from its own session alone."""
 
-from __future__ import annotations
-
 import tempfile
 from hashlib import sha256
 

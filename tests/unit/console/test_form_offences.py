@@ -1,7 +1,5 @@
 """The offence of a form: found by words of its title, and filled in from the partnership's list."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

@@ -1,7 +1,5 @@
 """The people of a case in a form: only fitting ones are offered, and a child whom the case knows is not typed again."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.console.forms.choices import unfit_in

@@ -1,7 +1,5 @@
 """The form of a gravity score, and what the panel sees of one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A register becomes commands: tables, headings, codes and dates as people write them, and errors that repeat no cell."""
 
-from __future__ import annotations
-
 import csv
 import io
 import stat

@@ -1,7 +1,5 @@
 """What waits for a role on its first page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from services.console.apis import Part

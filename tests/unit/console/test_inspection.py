@@ -1,7 +1,5 @@
 """The page for inspectors as it is printed: what is on it, and what stands there where something is missing."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

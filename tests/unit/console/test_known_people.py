@@ -1,7 +1,5 @@
 """Who is offered before somebody is linked: each person once, whatever ids name them."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 from uuid import uuid4
 

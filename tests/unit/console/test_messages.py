@@ -1,7 +1,5 @@
 """The messages of a case on its page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from services.console.apis import Part

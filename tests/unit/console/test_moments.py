@@ -1,7 +1,5 @@
 """A case at two moments: what differs, in words; and the steps from event to event."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """What can happen next, as the console shows it: from a guidance answer to a list of tasks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from services.console.forms.next_steps import steps_of, work_of

@@ -1,7 +1,5 @@
 """The operators' pages without a system: how a lag moves between two looks, and which value is in force on a day."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The pack of a quarter as the board's paper: what stands on it."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The panel's lists in pages: some states after one another, as the API gives each in pages of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The plan of a deferred prosecution on the page of its record: what it asks, and how far each step is."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from typing import Any

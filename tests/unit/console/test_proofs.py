@@ -1,7 +1,5 @@
 """The proof of an event as the console computes it: what holds, and what each wrong answer of a service leads to."""
 
-from __future__ import annotations
-
 import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """A report is asked in the words of who reports."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from services.console.schools.questions import known_to, questions_for

@@ -3,8 +3,6 @@
 A formula says something of a text of some length, so a form is measured as a whole; of a single hint it shows the worst.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """A measure as the console's table, chart and files: groups as rows, or one number in each row."""
 
-from __future__ import annotations
-
 import csv
 import io
 import zipfile

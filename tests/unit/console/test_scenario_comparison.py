@@ -1,7 +1,5 @@
 """Comparing what a scenario expects with what was found."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reading scenario files: a valid one is read, and an error is named with file, step and what to do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Playing scenarios in memory: the runner finds what differs, and the memory answers as the system does."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar

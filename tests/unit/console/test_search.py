@@ -1,7 +1,5 @@
 """By what the search looks for the words that somebody typed."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.console.officers.cases import questions_of

@@ -1,7 +1,5 @@
 """The page of a sitting: its state, with what the panel said of each case, in whatever order it was recorded."""
 
-from __future__ import annotations
-
 from starlette.requests import Request
 
 from services.console.apis import Part

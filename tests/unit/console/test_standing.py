@@ -1,7 +1,5 @@
 """What a case is about and where it stands, in words, and what is next in it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from typing import Any

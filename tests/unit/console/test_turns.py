@@ -1,7 +1,5 @@
 """A person's turn: what comes next in it, and what it need not ask again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The victims' desk: whom it offers to call, and what it puts together of a victim from the referral."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

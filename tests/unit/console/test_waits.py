@@ -1,7 +1,5 @@
 """What waits, asked of every service that the person may read."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The web console without a system: what is pure of it, and what its pages and files must hold."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from base64 import b64encode

@@ -1,7 +1,5 @@
 """A workbook is read with limits: what is small as a file may be large when it is read."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from datetime import date

@@ -5,8 +5,6 @@ field is sampled again beside the old sample, as `TYPE with FIELD`. The events a
 An event without a sample that no scenario records is named, and the exit code is 1: add it to a scenario first.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

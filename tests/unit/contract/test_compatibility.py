@@ -1,7 +1,5 @@
 """The gate of the contract names each incompatible change, and lets compatible ones through."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What an event computed or copied follows a correction of its source: the code says which fields these are (rule COR1)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from importlib import import_module
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """A corrected sealed value has the type of its field, in every service."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The kernel's events of data rights: their bytes, and what decides them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime

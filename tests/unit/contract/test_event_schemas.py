@@ -1,7 +1,5 @@
 """The published schemas are true: every golden sample fits its own, each field is in words, and AsyncAPI is AsyncAPI."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A record, and a case, grow to a size that an API can still read, and come to their end from there."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime

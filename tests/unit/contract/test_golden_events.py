@@ -1,7 +1,5 @@
 """Every event ever published can be read, byte for byte and hash for hash, for ever."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

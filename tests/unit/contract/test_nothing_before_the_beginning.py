@@ -1,7 +1,5 @@
 """T1 in every service: no command can be recorded as having happened before the first event of its stream."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Hours have one form in each place, and no form loses a hundredth."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from decimal import Decimal

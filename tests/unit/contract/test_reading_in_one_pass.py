@@ -1,7 +1,5 @@
 """An event is read in one pass where it stands as it is written today, and otherwise step by step: to the same fact."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 The bytes are those of `GravityScored` as the release before recorded them (tests/release_before.py).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Every event has a sentence in plain English, made of clear fields that name nobody."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """An event counts as what its bytes say: a record that came under another place or type is no event."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The kernel's events of waits: what earlier releases recorded stays readable, and a closure is recorded."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A correction gives nothing that no command gives: neither to a role that may not record it, nor beside what access, claims and homes follow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache

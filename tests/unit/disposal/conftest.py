@@ -1,7 +1,5 @@
 """A case that nobody has opened yet."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.unit.disposal.stories import CaseStory

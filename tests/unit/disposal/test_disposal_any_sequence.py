@@ -1,7 +1,5 @@
 """Whatever is asked in whatever order, and however late: a case folds, cuts, seals and forgets."""
 
-from __future__ import annotations
-
 import inspect
 from datetime import date, datetime
 from decimal import Decimal

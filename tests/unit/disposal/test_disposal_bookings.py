@@ -1,7 +1,5 @@
 """E7 and what education offers: a session counts for a condition only where it is booked for it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 from typing import Final

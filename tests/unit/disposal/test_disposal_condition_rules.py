@@ -1,7 +1,5 @@
 """What conditions may ask, for how long and until when; the same at a proposal and at a variation."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any

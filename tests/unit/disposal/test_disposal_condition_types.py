@@ -1,7 +1,5 @@
 """The types of condition: each has its definition, and words for the documents."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Corrections: what was wrong, what follows from it, and what cannot be corrected."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """What stands between a case and a decision: age, evidence, admission, prosecutor, score, panel."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Deferred prosecution: the decision, the agreed plan, its steps and review, and both ends (DP1 to DP4, O23)."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What is due when: the daily sheet of a case."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Where a rule of a disposal turns: more than is needed, another's id, an earlier moment, several of one kind."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID

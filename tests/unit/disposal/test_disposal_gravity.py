@@ -1,7 +1,5 @@
 """Gravity by the matrix: what the rules ask of a score, and how a matrix is read and loaded."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

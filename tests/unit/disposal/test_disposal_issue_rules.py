@@ -1,7 +1,5 @@
 """Giving a disposal: who is old enough, who is present, what was explained and signed, and who decided."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 import pytest

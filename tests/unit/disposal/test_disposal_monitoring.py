@@ -1,7 +1,5 @@
 """Serving a disposal: sessions, absences, completion, breach, and what follows."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """An attendance follows its place: counted once, at the condition that the place was booked for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal

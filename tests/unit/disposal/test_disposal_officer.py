@@ -1,7 +1,5 @@
 """Handing a case to another officer: who may, and until when."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.disposal.domain.commands import HandOnCase, HandOverCase

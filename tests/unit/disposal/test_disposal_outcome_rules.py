@@ -1,7 +1,5 @@
 """O3 and O4: what was given decides its outcome, and an outcome that stands is corrected, not replaced."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.disposal.domain.commands import (

@@ -1,7 +1,5 @@
 """The people of a case in a disposal, as referral's events link them: V1, R7, N1, and an opening without details."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime

@@ -1,7 +1,5 @@
 """When a programme began and ended: by its events, and else as somebody said last."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

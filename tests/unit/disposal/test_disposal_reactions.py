@@ -1,7 +1,5 @@
 """What education and conferences make happen here, decided from their events alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The table of the state machine: the rules S1 follow from it."""
 
-from __future__ import annotations
-
 from services.disposal.domain.rules import rules
 from services.disposal.domain.state_machine import SOURCE, STATE_MACHINE
 from shared.domain.decisions import RuleKind

@@ -1,7 +1,5 @@
 """The time in which a summary offence can be prosecuted: from the offence, from knowledge, from a report (R21)."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any
 

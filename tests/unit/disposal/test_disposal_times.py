@@ -1,7 +1,5 @@
 """T1: nothing happens before what it depends on; S1: nothing happens where it has no place."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Final
 

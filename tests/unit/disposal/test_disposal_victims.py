@@ -1,7 +1,5 @@
 """The victim's side of a disposal case: told of each decision, and shown with a log that tells nothing of the child."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

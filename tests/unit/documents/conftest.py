@@ -1,7 +1,5 @@
 """What is printed here has the letterhead under which the first layouts were printed: golden.json holds their bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reading printed documents back: their text, their headings, and what they say of themselves."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Sequence

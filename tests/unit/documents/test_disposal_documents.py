@@ -1,7 +1,5 @@
 """What a child and family are handed: the caution's four parts, the notice, the agreement, the pack, the warning."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What holds for every printed document: the same bytes, accessible, and its texts apart from its layout."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """The agreement of a conference and the letter that closes a referral."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from uuid import UUID

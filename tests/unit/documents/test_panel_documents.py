@@ -1,7 +1,5 @@
 """The minutes of a sitting, and the extract of one case."""
 
-from __future__ import annotations
-
 import io
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """`ooc document`: a document asked for over HTTP. The server is a real one."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import pytest

@@ -1,7 +1,5 @@
 """A session nobody has planned yet."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.unit.education.stories import SessionStory

@@ -1,7 +1,5 @@
 """What each value of policy of education moves: see tests/unit/policy/test_policy_moves.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Whatever is asked in whatever order, and however late: a session folds, cuts, seals and forgets."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Corrections of a session: what follows in the register, what they cannot go around, and who is told."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Where a rule of education turns: the same moment, the moment before, and the last day of the calendar."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 from services.education.read_model import READ_MODEL

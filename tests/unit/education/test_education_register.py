@@ -1,7 +1,5 @@
 """Stories of sessions: the register, what others learn from it, and what is due."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Every rule of education, where it refuses and where it lets through."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 

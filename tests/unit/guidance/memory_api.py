@@ -1,7 +1,5 @@
 """The guidance, the schemas, the dry runs and the commands of a service in memory, over HTTP as its API answers them."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The histories that the stories tell, by service, and the commands that can be written in them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

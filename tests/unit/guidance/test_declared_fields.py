@@ -1,7 +1,5 @@
 """The fields that rules declare (`looks_at`) are those that they read, in the states that the stories reach."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Guidance and the rules agree: in every state that a story reaches, for every command and many of its variants."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Guidance names the day on which a rule answers otherwise: a birthday, a time limit, a session, a bank holiday."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 from services.disposal.domain.commands import (

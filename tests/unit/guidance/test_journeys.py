@@ -1,7 +1,5 @@
 """Journeys: what they recommend is what the rules allow and what the stories do next."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from typing import Any
 

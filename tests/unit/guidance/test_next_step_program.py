@@ -1,7 +1,5 @@
 """Records are carried to their end by a program that takes the recommended step, and knows nothing else."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a record holds is not learned by asking its rules (design.md, Noninterference)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final

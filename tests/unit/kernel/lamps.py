@@ -1,7 +1,5 @@
 """A small domain for the kernel's tests: a lamp is hung in a room, lit, put out, and its record corrected."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

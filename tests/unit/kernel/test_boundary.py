@@ -1,7 +1,5 @@
 """Requests are counted by what the program declares, and never by what a client makes up: each label stays in memory."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Patience with a server: the call is sent again while it fails with what passes, and no longer than was said."""
 
-from __future__ import annotations
-
 import asyncpg
 import pytest
 

@@ -1,7 +1,5 @@
 """Days as the law counts them."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

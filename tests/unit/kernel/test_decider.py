@@ -1,7 +1,5 @@
 """The fold: histories through a decider, cut by both times, with corrections in place."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """A route that goes says so in each answer and in the document, a year before."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import httpx2

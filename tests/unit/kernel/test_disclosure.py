@@ -1,7 +1,5 @@
 """Sealed fields are disclosed by class: what a reader may see is decrypted, anything else stays closed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final

@@ -1,7 +1,5 @@
 """What a dry run of an import appends is judged by what is recorded, and stays in memory."""
 
-from __future__ import annotations
-
 from shared.api.imports import _DryRunKeyring, _DryRunStore
 from shared.event_store import Appended, KeyTaken, WrongExpectedVersion
 from shared.event_store.memory import MemoryEventStore

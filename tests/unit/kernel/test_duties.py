@@ -1,7 +1,5 @@
 """Duties by day: open, met, lapsed with their stream, or fallen away."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date, timedelta
 

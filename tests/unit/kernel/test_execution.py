@@ -1,7 +1,5 @@
 """The execution of a command on a history: what the kernel itself holds, whatever the rules of a service say."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """What a process does with its memory before it serves."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

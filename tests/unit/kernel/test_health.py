@@ -1,7 +1,5 @@
 """What everybody may ask of a process tells nobody where its database stands."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import asyncpg

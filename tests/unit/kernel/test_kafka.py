@@ -1,7 +1,5 @@
 """What is set on aiokafka's objects where it has no setting: each is read there still."""
 
-from __future__ import annotations
-
 import inspect
 
 import pytest

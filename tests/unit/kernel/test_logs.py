@@ -1,7 +1,5 @@
 """A log says where a fault is, and nothing of what a request held."""
 
-from __future__ import annotations
-
 import logging
 import subprocess
 import sys

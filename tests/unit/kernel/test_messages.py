@@ -1,7 +1,5 @@
 """Commands, events and their bytes: exact, stable, and without anything that was not said."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import UTC, date, datetime, timedelta, timezone

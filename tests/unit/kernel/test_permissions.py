@@ -1,7 +1,5 @@
 """Reading rights as data: which records a permission reaches, what bars an actor, and what follows from events."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from uuid import UUID, uuid4
 

@@ -1,7 +1,5 @@
 """Dated values: which one holds on which day, and what is refused when they are read."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The pauses between two looks for what another process may have changed."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A worker whose part hangs is known by its cycles, not by a timer."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

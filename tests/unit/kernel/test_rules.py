@@ -1,7 +1,5 @@
 """Rules by id: what is asked in which order, what is named, and what a rationale lets through."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Personal fields: plain in memory, a token everywhere else, and forgotten for ever once their key is destroyed."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import date

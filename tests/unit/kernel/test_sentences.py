@@ -1,7 +1,5 @@
 """Sentences of events, from the templates beside their classes."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """A state machine's table as rules: the stages, the condition, and the state before the first event."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, cast

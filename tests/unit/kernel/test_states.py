@@ -1,7 +1,5 @@
 """Copies of states, as the fold makes them."""
 
-from __future__ import annotations
-
 from dataclasses import FrozenInstanceError, dataclass, field
 from dataclasses import replace as dataclasses_replace
 from typing import Any

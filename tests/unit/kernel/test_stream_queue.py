@@ -1,7 +1,5 @@
 """Commands on one stream take turns in the order in which they came; others do not wait for them."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

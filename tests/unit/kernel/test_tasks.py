@@ -1,7 +1,5 @@
 """A task that is ended has ended."""
 
-from __future__ import annotations
-
 import asyncio
 
 from shared.servers.tasks import end

@@ -1,7 +1,5 @@
 """Traces go to the collector that is set, name nobody, and cost nothing where none is."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

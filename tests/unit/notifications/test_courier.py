@@ -1,7 +1,5 @@
 """A webhook reaches the agency's address and no other: whatever its name means, and whatever it answers."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import socket

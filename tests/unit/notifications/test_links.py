@@ -1,7 +1,5 @@
 """A message of one appointment to come has a link to its page, which is sent and not recorded."""
 
-from __future__ import annotations
-
 from uuid import uuid4
 
 import pytest

@@ -1,7 +1,5 @@
 """The news of a record by case: a case hears of what concerns it, and of nothing else."""
 
-from __future__ import annotations
-
 import itertools
 from uuid import UUID
 

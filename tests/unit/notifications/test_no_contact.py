@@ -1,7 +1,5 @@
 """No message about a child reaches an adult who may have no contact: over every occasion and every line of the table."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from uuid import UUID

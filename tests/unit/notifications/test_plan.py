@@ -1,7 +1,5 @@
 """From the events of a case to who is told what, and when: nobody who must not be, and nothing that is no longer true."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """What is written: short, plain, in the person's language, and never why."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Nothing is sent at night, whatever the clocks do; and an hour of the clock stays that hour."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """A backup is opened by its identity alone, and whatever was changed, left out or exchanged in it is named."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib

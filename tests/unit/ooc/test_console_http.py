@@ -1,7 +1,5 @@
 """Talking to the system over HTTP: addresses, tokens, patience, and what answers mean. The server is a real one."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -1,7 +1,5 @@
 """What the offline verifier and `ooc` read may come from anybody: it neither draws on the terminal nor ends them."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

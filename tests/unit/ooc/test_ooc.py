@@ -1,7 +1,5 @@
 """`ooc` at a terminal: what it says, and that whatever goes wrong is a sentence with an exit code."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """The runbook: a page for each alarm, and every command in it is one that `ooc` takes."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

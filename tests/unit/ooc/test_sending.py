@@ -1,7 +1,5 @@
 """Sending a command from the terminal: what is malformed is said before a system is looked for, and answers are tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

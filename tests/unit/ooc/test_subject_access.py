@@ -1,7 +1,5 @@
 """The copy for a person: what is taken out of the services' answers, and what is printed of the rest."""
 
-from __future__ import annotations
-
 import io
 import json
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """`ooc` for people and for programs: JSON, completion, no colour in a pipe, and events as they happen."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

@@ -1,7 +1,5 @@
 """How far a verification has come: each walk counts alike, and the line is a terminal's only."""
 
-from __future__ import annotations
-
 import io
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """A sitting nobody has planned yet."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.unit.panel.stories import SittingStory

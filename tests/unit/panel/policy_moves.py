@@ -1,7 +1,5 @@
 """What each value of policy of the panel moves: see tests/unit/policy/test_policy_moves.py."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The rules of a sitting: quorum, agenda, abstention, the child's voice, the end; and what they let pass."""
 
-from __future__ import annotations
-
 from datetime import date
 from uuid import UUID
 

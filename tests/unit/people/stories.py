@@ -1,7 +1,5 @@
 """Words for stories about persons: who, and the usual commands."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any, Final
 from uuid import UUID

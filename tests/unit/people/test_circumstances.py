@@ -1,7 +1,5 @@
 """How a child lives: what is sent unchanged is not recorded again, and counts are found under the id that is kept."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.people.summary import summary

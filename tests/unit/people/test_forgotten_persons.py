@@ -1,7 +1,5 @@
 """Who is forgotten is merged with nobody, and separated from nobody: nobody can say any more who they were (ID3)."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from uuid import UUID
 

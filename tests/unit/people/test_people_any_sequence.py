@@ -1,7 +1,5 @@
 """Whatever is asked in whatever order, and however late: a person folds, cuts, seals and forgets."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from typing import Final

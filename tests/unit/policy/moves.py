@@ -1,7 +1,5 @@
 """What changes when a value of policy changes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date

@@ -1,7 +1,5 @@
 """A fact from before the first policy of a service is judged by nothing, so it is not taken."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Policy is data: each value, changed, moves a rule, a duty or a date, and nothing but the value had to change."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping

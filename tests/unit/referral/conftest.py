@@ -1,7 +1,5 @@
 """A referral nobody has received yet."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.unit.referral.stories import ReferralStory

@@ -1,7 +1,5 @@
 """The usual commands about messages to people."""
 
-from __future__ import annotations
-
 from typing import Any, Final, Literal
 
 from services.referral.domain.commands import (

@@ -1,7 +1,5 @@
 """What anybody reports begins a referral in the area that the partnership names."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """Alerts on a person: raised, reviewed, renewed and ended, whatever became of the referral."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Stories of corrections: the original stays, what follows is shown and judged by the corrected field."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where a rule of a referral turns: the same moment, the day of birth, and what a correction must not bring about."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Messages to people: what was sent, what failed and arrived, who wants none, and whom somebody rings instead."""
 
-from __future__ import annotations
-
 import json
 from datetime import date
 from typing import Any

@@ -1,7 +1,5 @@
 """The rules of crime outcomes: each where it refuses and where it lets through."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What other services' events ask of a referral, decided from the event alone."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Stories of referrals: their stages, their times, and what is due."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

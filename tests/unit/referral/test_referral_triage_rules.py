@@ -1,7 +1,5 @@
 """The rules of triage, of people and of documents: each where it refuses and where it lets through."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

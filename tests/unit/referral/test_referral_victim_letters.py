@@ -1,7 +1,5 @@
 """A referral without a victim has no letter to one, whoever asks what can be printed."""
 
-from __future__ import annotations
-
 from datetime import date
 from uuid import uuid4
 

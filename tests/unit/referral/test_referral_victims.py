@@ -1,7 +1,5 @@
 """The victim's side of a referral: rights, duties, log, and who may read what of it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from typing import Any

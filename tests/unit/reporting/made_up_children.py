@@ -1,7 +1,5 @@
 """Made-up children as events: what is recorded of them in a year, drawn at random from a seed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 It shares no code with the measures, and none of their tables: what is listed here is written from the Board's public SQL.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date

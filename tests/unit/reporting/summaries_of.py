@@ -1,7 +1,5 @@
 """Records as stories tell them: one line for each child."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID, uuid4

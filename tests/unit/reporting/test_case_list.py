@@ -1,7 +1,5 @@
 """The row model of the case list is what the API describes."""
 
-from __future__ import annotations
-
 import pytest
 
 from services.reporting.queries.answers import CaseList

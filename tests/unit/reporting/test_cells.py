@@ -1,7 +1,5 @@
 """The records behind a number of a measure, told on records: no database, no events."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """Tables of a year and its quarters, published in any order, tell no group of a few children however they are added up."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import date
 from itertools import product

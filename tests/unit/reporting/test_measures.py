@@ -1,7 +1,5 @@
 """What each measure counts, told on records: no database, no events."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Policy is data: each value that the measures compare with, changed, moves an answer, and nothing else had to change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """The group by which a person's records are kept, as their offence and flags suggest it."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, date, datetime
 from typing import Any

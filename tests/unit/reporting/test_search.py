@@ -1,7 +1,5 @@
 """What a search compares: words without case, accents, punctuation and order; and which fields it looks at."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

@@ -1,7 +1,5 @@
 """The pack of made-up children, counted by the measures from folded histories, and a second time from the JSON of their events."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

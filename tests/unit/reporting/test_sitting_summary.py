@@ -1,7 +1,5 @@
 """A sitting is shared by the cases on its agenda: each learns of its own part alone."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from uuid import UUID

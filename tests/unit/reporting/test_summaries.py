@@ -1,7 +1,5 @@
 """Records and folds of whole histories: by both times, with corrections in place, and without a key."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path

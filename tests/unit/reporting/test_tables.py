@@ -1,7 +1,5 @@
 """The tables of returns that the partnership loads: how they are checked, kept and read."""
 
-from __future__ import annotations
-
 from datetime import date
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The lines of a timeline, from whole histories by both times."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache

@@ -1,7 +1,5 @@
 """A conference nobody has proposed yet."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.unit.rj_conference.stories import ConferenceStory

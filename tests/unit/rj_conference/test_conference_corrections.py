@@ -1,7 +1,5 @@
 """Corrections of a conference: what later events had taken over, and what no correction goes around."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where a rule of a conference turns: no conference at all, the same moment, one day more, somebody else's id."""
 
-from __future__ import annotations
-
 from datetime import date
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The people of a case in a conference, as referral's events link them: who is under 16, by the date of birth."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

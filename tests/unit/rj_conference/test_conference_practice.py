@@ -1,7 +1,5 @@
 """What restorative justice asks: C1 to C12, C5W and C10, each refusing and letting through."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """What a disposal's events ask of conferences, and what a conference's events carry for the disposal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal

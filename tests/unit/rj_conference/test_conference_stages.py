@@ -1,7 +1,5 @@
 """The stages of a conference (S1), and what must have happened before (T1)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """The register of training: how it is read and loaded, and that C5 judges by it where one is loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta

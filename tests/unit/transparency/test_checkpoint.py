@@ -1,7 +1,5 @@
 """Signed checkpoints: read back, refused when changed, and signed by two epochs during a rotation."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 

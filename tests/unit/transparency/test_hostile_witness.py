@@ -1,7 +1,5 @@
 """A witness is another party's program: whatever it answers, however slowly, it is a silent witness, and holds nothing up."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import gzip

@@ -1,7 +1,5 @@
 """The Merkle tree against the plain definition of RFC 9162, and its proofs against changed entries."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

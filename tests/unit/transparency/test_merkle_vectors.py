@@ -1,7 +1,5 @@
 """Proofs against the public vectors of transparency-dev/merkle, in the kernel and in the program that checks a bundle."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64decode
 from collections.abc import Callable, Sequence

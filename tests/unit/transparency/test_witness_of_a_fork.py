@@ -1,7 +1,5 @@
 """A witness goes back to where two branches part only by a statement that the log has signed."""
 
-from __future__ import annotations
-
 import base64
 import os
 from pathlib import Path
