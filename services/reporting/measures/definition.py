@@ -54,6 +54,17 @@ class Dataset:
         return [summary for summary in self.summaries if isinstance(summary, kind)]
 
 
+def count_by_age(
+    bands: Mapping[str, Sequence[int]],
+    rows: Iterable[Row],
+    age: Callable[[Row], int],
+    count: Callable[[list[Row]], Any] = len,
+) -> dict[str, Any]:
+    """Count the rows of each band of ages in years, its first and last included."""
+    kept = list(rows)
+    return {band: count([row for row in kept if first <= age(row) <= last]) for band, (first, last) in bands.items()}
+
+
 Grouping = Callable[[Any], str | None]
 
 EVERY_SERVICE: Final = frozenset(entry.name for entry in DECIDING)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.reporting.measures.circumstances import VERDICTS, Standing, by_order, measure_of
-from services.reporting.measures.definition import Dataset, words_of
+from services.reporting.measures.definition import Dataset, count_by_age, words_of
 from services.reporting.measures.period import Period
 
 
@@ -21,10 +21,7 @@ def _aggregate(rows: Sequence[Standing], dataset: Dataset, period: Period) -> di
     return {
         **_count(rows),
         "by_ete": {verdict: _count([row for row in rows if row.at["end"].verdict == verdict]) for verdict in VERDICTS},
-        "by_age": {
-            band: _count([row for row in rows if youngest <= row.programme.age_at_start <= oldest])
-            for band, (youngest, oldest) in bands.items()
-        },
+        "by_age": count_by_age(bands, rows, lambda row: row.programme.age_at_start, _count),
         "by_order": by_order(_count, rows),
     }
 

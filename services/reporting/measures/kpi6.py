@@ -3,18 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from services.disposal.summary import COLUMN, DEFERRED, OUTCOME_20_21, OUTCOME_22
 from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.interventions import Intervention, ended_on, select_interventions
 from services.reporting.measures.period import Period
+from services.trade.vocabulary import Disposal
 
-COLUMNS: Final = (
-    "community_resolution",
-    "outcome_22",
-    "outcome_22_deferred",
-    "outcome_20_21",
-    "youth_caution",
-    "youth_conditional_caution",
-)
+COLUMNS: Final = (COLUMN[Disposal.YRD], OUTCOME_22, DEFERRED, OUTCOME_20_21, COLUMN[Disposal.YC], COLUMN[Disposal.YCC])
 
 
 def aggregate(rows: Sequence[Intervention], _dataset: Dataset, _period: Period) -> dict[str, Any]:

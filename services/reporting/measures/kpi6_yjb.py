@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from services.reporting.measures.definition import Dataset, Measure, words_of
+from services.reporting.measures.definition import Dataset, Measure, count_by_age, words_of
 from services.reporting.measures.kpi6 import COLUMNS
 from services.reporting.measures.period import Period
 from services.reporting.measures.programmes import Programme, programme_ends, select_programmes
@@ -25,10 +25,7 @@ def aggregate(rows: Sequence[Programme], dataset: Dataset, period: Period) -> di
         "programmes": len(rows),
         "programmes_completed": sum(row.completed is True for row in rows),
         "columns": {column: _count(row for row in rows if row.column == column) for column in COLUMNS},
-        "by_age": {
-            band: _count(row for row in rows if youngest <= row.age_at_start <= oldest)
-            for band, (youngest, oldest) in bands.items()
-        },
+        "by_age": count_by_age(bands, rows, lambda row: row.age_at_start, _count),
     }
 
 

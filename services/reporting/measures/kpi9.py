@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary
-from services.reporting.measures.definition import Dataset, Measure, words_of
+from services.reporting.measures.definition import Dataset, Measure, count_by_age, words_of
 from services.reporting.measures.interventions import given_on
 from services.reporting.measures.period import Period
 
@@ -30,13 +30,10 @@ def aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period)
     """Count the cautions by category of offence, and by the child's age in years at issue."""
     policy = dataset.policy.on(period.last)
     by_category = dict.fromkeys(sorted(policy.codes("serious_violence_categories")), 0)
-    bands = policy.table("age_bands")
-    by_age = dict.fromkeys(bands, 0)
     for row in rows:
-        assert row.given is not None
         by_category[row.offence.category] += 1
-        for band, (youngest, oldest) in bands.items():
-            by_age[band] += youngest <= row.given.age <= oldest
+    ages = [row.given.age for row in rows if row.given is not None]
+    by_age = count_by_age(policy.table("age_bands"), ages, int)
     return {"cases": len(rows), "by_category": by_category, "by_age": by_age}
 
 

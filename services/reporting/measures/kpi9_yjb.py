@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from services.disposal.summary import COLUMN, DisposalSummary
-from services.reporting.measures.definition import Dataset, Measure, words_of
+from services.reporting.measures.definition import Dataset, Measure, count_by_age, words_of
 from services.reporting.measures.interventions import given_on
 from services.reporting.measures.kpi9 import select_cautions
 from services.reporting.measures.period import Period
@@ -34,7 +34,7 @@ def _aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period
     policy, serious = dataset.policy.on(period.last), select_cautions(Dataset(rows, policy=dataset.policy), period)
     before = dataset.policy.on(period.last - YEAR).number("children_10_17")
     orders = [given.disposal for row in serious if (given := row.given)]
-    scores, ages = [row.yjb_score for row in serious], [row.age_at_offence for row in serious]
+    scores = [row.yjb_score for row in serious]
     return {
         "offences": len(serious),
         "all_offences": len(rows),
@@ -49,10 +49,7 @@ def _aggregate(rows: Sequence[DisposalSummary], dataset: Dataset, period: Period
             COLUMN[Disposal(name)]: orders.count(Disposal(name))
             for name in sorted(policy.codes("serious_violence_disposals"))
         },
-        "by_age": {
-            band: sum(youngest <= age <= oldest for age in ages)
-            for band, (youngest, oldest) in policy.table("age_bands").items()
-        },
+        "by_age": count_by_age(policy.table("age_bands"), serious, lambda row: row.age_at_offence),
     }
 
 

@@ -1,30 +1,19 @@
 """The pack of a quarter: what a youth justice service owes, as one return, each figure by its own definition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from typing import Any, Final
 
-from services.reporting.measures import (
-    fte_yjb,
-    kpi1,
-    kpi2,
-    kpi3,
-    kpi4,
-    kpi5,
-    kpi6_yjb,
-    kpi7,
-    kpi8,
-    kpi9_yjb,
-    kpi10_yjb,
-    outcomes,
-)
 from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.period import Period
 from services.trade.summary import Summary
 
-_MODULES: Final = (kpi1, kpi2, kpi3, kpi4, kpi5, kpi6_yjb, kpi7, kpi8, kpi9_yjb, kpi10_yjb, fte_yjb, outcomes)
-PARTS: Final = {module.MEASURE.name: module.MEASURE for module in _MODULES}
+_KPIS: Final = ("kpi1", "kpi2", "kpi3", "kpi4", "kpi5", "kpi6_yjb", "kpi7", "kpi8", "kpi9_yjb", "kpi10_yjb")
+PARTS: Final[Mapping[str, Measure[Any]]] = {
+    name: import_module(f"{__package__}.{name}").MEASURE for name in (*_KPIS, "fte_yjb", "outcomes")
+}
 """The measures of the pack by name, in their order."""
 
 
