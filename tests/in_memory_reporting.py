@@ -33,7 +33,7 @@ def measure_facts(
 ) -> dict[str, Any]:
     """Answer a measure from whole histories, each in order of version; raises `BadQuestion`."""
     measure, period = measure_named(name), Period(from_, to)
-    until = _earlier(as_of, end_of_day(to)) if measure.needs_work_items else as_of
+    until = min(as_of or end_of_day(to), end_of_day(to)) if measure.needs_work_items else as_of
     every = [history for history in histories if history]
     histories = [history for history in every if service_of(history[0]) in measure.reads]
     known = known_of(every)
@@ -62,10 +62,6 @@ def known_of(histories: Iterable[Sequence[Fact]]) -> Mapping[Stream, Known]:
         key=lambda fact: (fact.envelope.stream, fact.version),
     )
     return known_among(by_stream, facts)
-
-
-def _earlier(moment: datetime | None, other: datetime) -> datetime:
-    return other if moment is None else min(moment, other)
 
 
 class InMemoryReporting:

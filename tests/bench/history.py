@@ -64,7 +64,7 @@ def _under_way(events: int, corpus: Corpus) -> Iterator[Occurrence]:
     end = end_of_day(LAST_DAY)
     while told < events:
         begins = first_day + (LAST_DAY - first_day) * (told / events)
-        weeks = round((_first_day(corpus.upcoming) - begins).days / 7)
+        weeks = round((_by_time(corpus.upcoming, 0)[0][0].date() - begins).days / 7)
         case = corpus.case(7 * weeks)
         for occurrence in _by_time(case, told):
             heapq.heappush(pending, occurrence)
@@ -75,10 +75,6 @@ def _under_way(events: int, corpus: Corpus) -> Iterator[Occurrence]:
             yield heapq.heappop(pending)
     while pending and pending[0][0] <= end:
         yield heapq.heappop(pending)
-
-
-def _first_day(case: SyntheticCase) -> date:
-    return _by_time(case, 0)[0][0].date()
 
 
 def ends(case: SyntheticCase) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 import yaml
@@ -80,7 +80,8 @@ class System:
         docker("run", *options, IMAGE, "-c", KILL, str(pid))
         while time.monotonic() < begun + BACK_SECONDS:
             state = inspect(container)["State"]
-            if state["Running"] and state["Pid"] != pid and _healthy(state):
+            is_healthy = state.get("Health", {}).get("Status", "healthy") == "healthy"
+            if state["Running"] and state["Pid"] != pid and is_healthy:
                 return time.monotonic() - begun
             time.sleep(0.25)
         raise EngineError(
@@ -101,10 +102,6 @@ class System:
 
     def _logs(self) -> str:
         return self.compose("logs", "--tail", "15")
-
-
-def _healthy(state: Mapping[str, Any]) -> bool:
-    return str(state.get("Health", {}).get("Status", "healthy")) == "healthy"
 
 
 def ports() -> dict[str, str]:

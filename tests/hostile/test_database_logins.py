@@ -118,16 +118,13 @@ async def test_a_database_of_another_service_is_not_taken_over(postgres_url: str
     await owner.close()
 
 
-def _somebody() -> Actor:
-    return Actor(id=uuid4(), role="AUDITOR", organisation="DORSET_POLICE")
-
-
 @pytest.mark.parametrize(("which", "service"), [("event store", "tests"), ("reporting", "reporting")])
 async def test_a_log_line_says_which_role_wrote_it(databases: Databases, which: str, service: str) -> None:
     """A line of the access log has the database role that wrote it, whatever actor the process claims."""
     role = role_name(RoleKind.API, service)
+    somebody = Actor(id=uuid4(), role="AUDITOR", organisation="DORSET_POLICE")
     async with asyncpg.create_pool(databases.as_role(which, role), min_size=1) as pool:
-        await AccessLog(pool).record(_somebody(), "READ_STATE", "t", outcome="GIVEN")
+        await AccessLog(pool).record(somebody, "READ_STATE", "t", outcome="GIVEN")
     owner = await asyncpg.connect(databases.owner(which))
     assert await owner.fetchval("select written_by from access_log order by sequence desc limit 1") == role
     await owner.close()

@@ -180,7 +180,8 @@ async def test_a_read_whose_line_cannot_be_written_is_refused_at_every_door(part
     record = await world.referral(partnership)
     await partnership.carry()
     token = await partnership.token("AUDITOR")
-    owner = {name: await asyncpg.connect(_owner(partnership, name)) for name in EVERYWHERE}
+    url = partnership.settings.database_url
+    owner = {name: await asyncpg.connect(database_dsn(url, f"{world.PREFIX}_{name}")) for name in EVERYWHERE}
     for name, connection in owner.items():
         api = role_name(RoleKind.API, name)
         await connection.execute(f'revoke execute on function log_access from "{api}"')
@@ -232,7 +233,3 @@ def _door(path: str, route: dict[str, Any], record: Recorded) -> str:
         elif parameter["in"] == "query" and parameter["required"]:
             query.append(f"{name}={value}")
     return f"{path}?{'&'.join(query)}"
-
-
-def _owner(partnership: Partnership, name: str) -> str:
-    return database_dsn(partnership.settings.database_url, f"{world.PREFIX}_{name}")

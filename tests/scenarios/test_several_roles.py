@@ -56,7 +56,8 @@ class InEachRole(Memory):
                 assert command_denial(service, pair, kind)
                 continue
             actor, answered = self._run(in_narrowest_role(service, _in(asked, *pair), answer))
-            narrowest = sorted(may.intersection(pair), key=lambda role: (_breadth(service, role), role))
+            breadth = {role: sum(role in service.roles_for(command) for command in service.commands) for role in pair}
+            narrowest = sorted(may.intersection(pair), key=lambda role: (breadth[role], role))
             role = next((role for role in narrowest if not _is_refused(alone[role])), narrowest[0])
             assert (actor.roles, answered) == ((role,), alone[role])
             if isinstance(answered, DryRun) and isinstance(answered.outcome, tuple):
@@ -99,10 +100,6 @@ def _check_union(service: Service[Any], both: Any, readers: list[Role]) -> None:
 
 def _in(asked: CommandRequest, *roles: str) -> CommandRequest:
     return replace(asked, actor=asked.actor.with_roles(roles))
-
-
-def _breadth(service: Service[Any], role: str) -> int:
-    return sum(role in service.roles_for(command) for command in service.commands)
 
 
 def _is_refused(answer: Any) -> bool:

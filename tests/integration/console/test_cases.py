@@ -173,7 +173,8 @@ def test_a_record_has_a_page_of_its_own(browser: Browser) -> None:
     """Given a referral, when its own page is opened, then it shows its history and its steps."""
     browser.sign_in("SUPERVISOR-1")
     case: Page = browser.open(case_of(browser, "Jack Tolliday"))
-    ids = [id_.removeprefix("next-")[:36] for id_ in _ids(case) if id_.startswith("next-")]
+    every = (element.get("id", "") for element in case.root.iter())
+    ids = [id_.removeprefix("next-")[:36] for id_ in every if id_.startswith("next-")]
     page = browser.open(f"/records/referrals/{ids[0]}")
     assert page.heading.startswith("Referral of Jack Tolliday: ")
     assert "What happened" in page.words
@@ -188,7 +189,3 @@ def test_an_auditor_sees_who_has_looked(browser: Browser) -> None:
     looks = browser.open(browser.open(case.links()["Timeline"]).links()["Who has looked at this case"])
     assert "Auditor" in looks.words
     assert "Read cases Audit Given" in looks.words
-
-
-def _ids(page: Page) -> list[str]:
-    return [id_ for element in page.root.iter() if (id_ := element.get("id"))]

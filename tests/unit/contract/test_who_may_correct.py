@@ -57,13 +57,10 @@ def paths(model: BaseModel, before: str = "") -> Iterator[tuple[str, Any]]:
     for name, info in type(model).model_fields.items():
         path, value = f"{before}{name}", getattr(model, name)
         yield path, info.rebuild_annotation()
-        for at, item in ((path, value), *((f"{path}.{n}", one) for n, one in enumerate(_items(value)))):
+        items = value if isinstance(value, tuple) else ()
+        for at, item in ((path, value), *((f"{path}.{n}", one) for n, one in enumerate(items))):
             if isinstance(item, BaseModel):
                 yield from paths(item, f"{at}.")
-
-
-def _items(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else ()
 
 
 def values(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[Any]:

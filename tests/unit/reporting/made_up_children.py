@@ -64,7 +64,8 @@ class MadeUp:
     def add(self, stream: str, type_: str, on: date, **data: Any) -> None:
         """Record an event at noon of a day, each a minute after the one before it in the stream."""
         history = self.histories.setdefault(stream, [])
-        history.append({"type": type_, "stream": stream, "on": on.isoformat(), "data": json.loads(_json(data))})
+        given = json.dumps({name: value for name, value in data.items() if value is not None}, default=str)
+        history.append({"type": type_, "stream": stream, "on": on.isoformat(), "data": json.loads(given)})
 
     def child(self) -> None:
         """Record a child with cases, circumstances, and sometimes a second id."""
@@ -254,10 +255,6 @@ class MadeUp:
 def _codes(literal: Any) -> list[str]:
     """Return the codes of a literal type, also of those that it is made of."""
     return [code for one in get_args(literal) for code in ([one] if isinstance(one, str) else _codes(one))]
-
-
-def _json(data: Data) -> str:
-    return json.dumps({name: value for name, value in data.items() if value is not None}, default=str)
 
 
 def facts_of(histories: dict[str, list[Data]]) -> Iterator[list[Fact]]:
