@@ -7,11 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def _random_text() -> str:
-    return base64.b64encode(os.urandom(32)).decode() + "\n"
-
-
-def secret_in(file: Path, make: Callable[[], str] = _random_text) -> Path:
+def secret_in(file: Path, make: Callable[[], str] = lambda: base64.b64encode(os.urandom(32)).decode() + "\n") -> Path:
     """Make a file that its owner alone may read, unless it stands: of 32 random bytes in base64, or of what `make` returns."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -107,7 +107,9 @@ def conference_of(
     participants = {id_: _participant(id_, words, who, how) for id_, who in state["participants"].items()}
     told = {event["version"]: event for event in events}
     facts = {heading: missing for heading, (missing, _) in FACTS.items()}
-    facts |= {heading: _sentence(told[version]) for heading, version in state["told_by"].items() if heading in FACTS}
+    for heading in state["told_by"].keys() & FACTS:
+        event = told[state["told_by"][heading]]
+        facts[heading] = f"{event['corrected_sentence'] or event['sentence']}, on {day(event['occurred_at'])}"
     if state["risk_approved_on"]:
         facts["RISK"] += f"; approved on {day(state['risk_approved_on'])}"
     facts["CONSENT"] = _consents(state, participants)
@@ -122,10 +124,6 @@ def conference_of(
         },
         next((who.name for who in people if state["participants"][who.id]["role"] == "HARMER"), ""),
     )
-
-
-def _sentence(event: Mapping[str, Any]) -> str:
-    return f"{event['corrected_sentence'] or event['sentence']}, on {day(event['occurred_at'])}"
 
 
 def _participant(id_: str, words: Mapping[str, str], who: Mapping[str, Any], how: str) -> Participant:

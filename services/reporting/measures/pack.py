@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from importlib import import_module
 from typing import Any, Final
 
@@ -29,14 +28,6 @@ class PartRow:
         return self.row if isinstance(self.row, Summary) else self.row.summary
 
 
-def _days(summary: Summary) -> list[date | None]:
-    return [day for part in PARTS.values() for day in part.days(summary)]
-
-
-def _select(dataset: Dataset, period: Period) -> list[PartRow]:
-    return [PartRow(name, row) for name, part in PARTS.items() for row in part.rows(dataset, period)]
-
-
 def _aggregate(rows: Sequence[PartRow], dataset: Dataset, period: Period) -> dict[str, Any]:
     """Give the answer of each measure, with the version of its definition, and what its figure should reach."""
     targets = dataset.policy.on(period.last).table("targets")
@@ -59,8 +50,10 @@ MEASURE: Final = Measure(
         "columns": {name: f"the answer of {name}" for name in PARTS},
     },
     reads=frozenset[str]().union(*(part.reads for part in PARTS.values())),
-    days=_days,
-    select=_select,
+    days=lambda summary: [day for part in PARTS.values() for day in part.days(summary)],
+    select=lambda dataset, period: [
+        PartRow(name, row) for name, part in PARTS.items() for row in part.rows(dataset, period)
+    ],
     aggregate=_aggregate,
     needs_subjects=True,
     groupings={},
