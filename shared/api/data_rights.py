@@ -86,7 +86,10 @@ CASE: Final = replace(
 _DECIDED: Final = (PERSON, ACTION, KIND, BASIS, REVIEW_ON, CASE, DRY_RUN, REASON)
 
 # Ids stand in clear in the bytes of events. No index knows them: this is asked once in a person's life.
-_NAMING: Final = "select distinct stream from event where position(convert_to($1, 'UTF8') in body) > 0 order by stream"
+_NAMING: Final = """
+    select distinct stream from event, unnest($1::text[]) as id
+    where position(convert_to(id, 'UTF8') in body) > 0 order by stream
+"""
 _OF_HOMES: Final = "select home, stream, type, body from event where home = any($1::uuid[])"
 
 
@@ -104,7 +107,8 @@ class PersonView(Schema):
 
     person_id: UUID
     ids: list[UUID] = Field(
-        default=[], description="Every id that names the person, as far as the service knows: decide about each."
+        default=[],
+        description="Every id that names the person, as far as the service knows. A decision is about all of them; forget each.",
     )
     records: list[PersonRecord]
     holds: list[HoldKind]
@@ -148,7 +152,7 @@ class _Held:
     rights: DataRights
     forgotten_at: datetime | None
     barring: tuple[str, ...]
-    """The open records with the person's data."""
+    """The open records with the person's data, under any id."""
     ids: tuple[UUID, ...]
 
     def view(self, person: UUID) -> dict[str, Any]:
@@ -214,14 +218,14 @@ def add_data_rights(app: FastAPI, service: Service[Any], settings: Settings) -> 
             until = command.backups_until
         refused: Refused | None = None
         if not unknown or isinstance(command, RestrictProcessing):
-            refused = await _send(at, rights, actor, command, dry_run=dry_run)
+            refused = await _send(at, rights, actor, command, held.ids, dry_run=dry_run)
         after = held if dry_run else await _look(at, service, rights, actor, id_)
         missing: Collection[str] = ()
         if isinstance(command, ForgetPerson) and not dry_run:
             # What has begun since the first look would lose its names too.
             command = command.model_copy(update={"open_records": after.barring})
             if refused is None and after.barring:
-                refused = await _send(at, rights, actor, command, dry_run=True)
+                refused = await _send(at, rights, actor, command, held.ids, dry_run=True)
             missing = await _say(at, service, rights, id_, homes, agrees=refused is None)
         if refused is not None:
             return _refused(refused, command, after)
@@ -288,20 +292,32 @@ async def _say(
 async def _look(
     at: Dependencies, service: Service[Any], rights: Service[DataRights], actor: Actor, person: UUID
 ) -> _Held:
-    """Find the records of a service that name a person. Raises `NotAllowed` if the actor may not read one of them."""
+    """Find the records of a service that name a person. Raises `NotAllowed` if the actor may not read one of them.
+
+    What stands, and what is open, under another id of the person stands and is open here too; each id is forgotten alone.
+    """
+    ids = (await at.handler.known_for(person, (), labels=actor.labels, opened=False)).ids_of(person)
     rows = await retry_or_raise(
-        lambda: at.database.fetch(_NAMING, str(person), timeout=SEARCH_SECONDS), EventStoreUnavailable, SEARCH_SECONDS
+        lambda: at.database.fetch(_NAMING, list(map(str, ids)), timeout=SEARCH_SECONDS),
+        EventStoreUnavailable,
+        SEARCH_SECONDS,
     )
-    known, decided = await _rights_of(at, rights, person)
-    ends = [records[-1] for records in decided.values()]
-    forgotten_at = min((end.recorded_at for end in ends if f".{PersonForgotten.__name__}." in end.type), default=None)
+    of_ids = {id_: await _rights_of(at, rights, id_) for id_ in ids}
+    known, _ = of_ids[person]
+    forgotten_at = dict[UUID, datetime | None]()
+    for id_, (stands, decided) in of_ids.items():
+        known = both(known, replace(stands, forgotten=known.forgotten))
+        ends = [records[-1] for records in decided.values()]
+        forgotten = (end.recorded_at for end in ends if f".{PersonForgotten.__name__}." in end.type)
+        forgotten_at[id_] = min(forgotten, default=None)
     naming, barring = list[PersonRecord](), list[str]()
     for row in rows:
         records = (await at.event_store.load(row["stream"])).records
         if not service.is_own(records[0].type):
             continue
         facts = closed_facts(service, records)
-        if person not in people_mentioned(service.events, facts):
+        named = people_mentioned(service.events, facts) & forgotten_at.keys()
+        if not named:
             continue
         if (await reading(at, service, actor, records, PART))[1] is not None:
             raise NotAllowed(
@@ -315,11 +331,11 @@ async def _look(
             state=str(view.get("state")),
             open=service.read_model.is_open(view),
         )
-        naming.append(record)
-        if is_worked_with(service, facts, person, forgotten_at):
+        if person in named:
+            naming.append(record)
+        if any(is_worked_with(service, facts, id_, forgotten_at[id_]) for id_ in named):
             barring.append(f"{service.name}/{record.id} ({record.state})")
-    merged = await at.handler.known_for(person, (), labels=actor.labels, opened=False)
-    return _Held(tuple(naming), known, forgotten_at, tuple(barring), merged.ids_of(person))
+    return _Held(tuple(naming), known, forgotten_at[person], tuple(barring), ids)
 
 
 async def _rights_of(
@@ -376,15 +392,28 @@ async def _homes_of(
 
 
 async def _send(
-    at: Dependencies, rights: Service[DataRights], actor: Actor, command: DataRightsCommand, *, dry_run: bool
+    at: Dependencies,
+    rights: Service[DataRights],
+    actor: Actor,
+    about: DataRightsCommand,
+    ids: Sequence[UUID],
+    *,
+    dry_run: bool,
 ) -> Refused | None:
-    """Record a command, or rehearse it. Return the rules that refuse it, or None."""
+    """Record a command for each id of the person, or rehearse it. Return the rules that refuse it, or None."""
     handler = at.handler.for_service(rights)
-    _, decided = await _rights_of(at, rights, command.person_id)
+    forgets = isinstance(about, ForgetPerson)
+    streams = [
+        (person, id_)
+        for person in ids
+        for id_ in (await _rights_of(at, rights, person))[1] or (data_rights_id(rights.name, person),)
+    ]
     # Every stream allows what any of them records.
     for rehearsal in (True,) if dry_run else (True, False):
-        for id_ in decided or (data_rights_id(rights.name, command.person_id),):
-            command_id = uuid4()
+        for person, id_ in streams:
+            if forgets and not rehearsal and person != about.person_id:
+                continue  # its key is another one
+            command, command_id = about if forgets else about.model_copy(update={"person_id": person}), uuid4()
             request = CommandRequest(command, id_, command_id, actor, datetime.now(UTC), command_id)
             result = await (handler.dry_run(request) if rehearsal else handler.handle(request))
             if isinstance(result, Forbidden):

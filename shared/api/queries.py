@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
@@ -151,8 +150,8 @@ async def history_of(
             ]
             denial = None if None in bounds else bounds[0]
     if unrestricted and denial is None:
-        people = concerned(service.events, [service.events.read(record.body) for record in records])
-        if await restricted_people(at.database, service, people):
+        history = closed_facts(service, records)
+        if await restricted_people(at, service, concerned(service.events, history), history):
             denial = Denial(RESTRICTED)
     given = await at.gate.read(actor, part, f"{stream}{path}", reason, denial=denial, version=len(records))
     return actor, records if given else []
@@ -209,19 +208,22 @@ async def denial_of(
 
 
 async def restricted_people(
-    database: asyncpg.Pool[asyncpg.Record], service: Service[Any], people: Collection[UUID]
+    at: Dependencies, service: Service[Any], people: Collection[UUID], history: Sequence[Fact]
 ) -> frozenset[UUID]:
-    """Return those people whose processing is restricted here. Raises `EventStoreUnavailable`."""
-    streams = _rights_streams(service, people)
-    if not streams:
+    """Return those people of a record whose processing is restricted here, under any id. Raises `EventStoreUnavailable`."""
+    if not people:
         return frozenset()
-    rows = await retry_or_raise(lambda: database.fetch(_RIGHTS, list(streams)), EventStoreUnavailable)
-    return frozenset(streams[stream] for stream in restricted_in((row["stream"], row["type"]) for row in rows))
+    known = await at.handler.known_for(history[0].stream_id, history, opened=False)
+    streams = {person: _rights_streams(service, known.same_as(person)) for person in people}
+    every = list(set[str]().union(*streams.values()))
+    rows = await retry_or_raise(lambda: at.database.fetch(_RIGHTS, every), EventStoreUnavailable)
+    restricted = restricted_in((row["stream"], row["type"]) for row in rows)
+    return frozenset(person for person, of_person in streams.items() if not restricted.isdisjoint(of_person))
 
 
-def _rights_streams(service: Service[Any], people: Collection[UUID]) -> Mapping[str, UUID]:
-    """Return the streams in which the data rights of people may stand, each with its person."""
-    return {service.stream_name(id_): person for person in people for id_ in data_rights_ids(service.name, person)}
+def _rights_streams(service: Service[Any], people: Collection[UUID]) -> set[str]:
+    """Return the streams in which the data rights of people may stand."""
+    return {service.stream_name(id_) for person in people for id_ in data_rights_ids(service.name, person)}
 
 
 async def withheld_people(
@@ -233,7 +235,7 @@ async def withheld_people(
     """
     if service.permission(actor).parts >= DATA_RIGHTS:
         return frozenset()
-    return await restricted_people(at.database, service, concerned(service.events, facts))
+    return await restricted_people(at, service, concerned(service.events, facts), facts)
 
 
 async def _disclose(request: Request, service: Service[Any], actor: Actor, facts: Sequence[Fact]) -> Disclosure:

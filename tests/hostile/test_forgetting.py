@@ -408,6 +408,56 @@ async def test_restriction_reaches_documents_search_and_timeline(partnership: Pa
     assert (await cases_found("SUPERVISOR"), (await letter()).status_code) == (1, 200)
 
 
+async def test_what_stands_of_one_id_of_a_person_stands_of_the_other(partnership: Partnership) -> None:
+    """Given a restriction and a hold under one id, when it is merged into another, then that one's record is closed too, nobody is forgotten under it, and lifting and releasing under it ends both."""
+    first = await closed(partnership)
+    name = f"Robin {uuid4().hex}"
+    other = await world.rejected_referral(partnership, details={"name": name, "date_of_birth": "2011-03-14"})
+    await decide(partnership, "referral", first.person, "restrict", basis="PRINCIPLE_INFRINGED")
+    await decide(partnership, "referral", first.person, "hold", kind="LEGAL")
+    doors = (("referral", other.path), ("reporting", f"/v1/cases/{other.case}/timeline"))
+
+    async def shows() -> list[bool]:
+        await partnership.carry()
+        token = await partnership.token("SUPERVISOR")
+        told = [name in (await partnership.read(service, path, token)).text for service, path in doors]
+        return [*told, (await partnership.search(token, name=name)).json()["total"] > 0]
+
+    assert await shows() == [True, True, True]
+    merging = {"type": "MergePerson", "into": str(first.person), "why": "Twice.", "rationale": {"ID2": "One."}}
+    await partnership.tell("people", other.person, "SUPERVISOR", merging)
+    assert await shows() == [False, False, False]
+    refused = await decide(partnership, "referral", other.person, "forget", basis="COURT_ORDER")
+    assert [rule["id"] for rule in refused.json()["rules"]] == ["DR2"]
+    await decide(partnership, "referral", other.person, "release", kind="LEGAL")
+    lifted = (await decide(partnership, "referral", other.person, "lift")).json()
+    assert (lifted["holds"], lifted["restricted"]) == ([], False)
+    assert await shows() == [True, True, True]
+    await decide(partnership, "referral", other.person, "restrict", basis="PRINCIPLE_INFRINGED")
+    await partnership.tell("people", other.person, "SUPERVISOR", {"type": "SeparatePerson", "why": "Two."})
+    await partnership.carry()
+    seen = [
+        (await decide(partnership, "referral", one, "lift", dry_run="true")).json()
+        for one in (first.person, other.person)
+    ]
+    assert [(answer["ids"], answer["restricted"]) for answer in seen] == [
+        ([str(first.person)], True),
+        ([str(other.person)], True),
+    ]
+
+
+async def test_an_open_record_under_one_id_bars_forgetting_the_other(partnership: Partnership) -> None:
+    """Given a closed record of one id, and an open one of the other, when they are merged, then neither is forgotten before it ends."""
+    first, other = await closed(partnership), await world.referral(partnership)
+    merging = {"type": "MergePerson", "into": str(first.person), "why": "Twice.", "rationale": {"ID2": "One."}}
+    await partnership.tell("people", other.person, "SUPERVISOR", merging)
+    await partnership.carry()
+    refused = await decide(partnership, "referral", first.person, "forget", basis="COURT_ORDER")
+    assert [rule["id"] for rule in refused.json()["rules"]] == ["DR1"]
+    await world.reject(partnership, other.stream)
+    assert (await decide(partnership, "referral", first.person, "forget", basis="COURT_ORDER")).status_code == 200
+
+
 async def test_texts_of_a_case_stay_as_long_as_somebody_else_is_in_it(partnership: Partnership) -> None:
     """Given a case with a victim, when the suspect is forgotten, then its texts stay; with the victim they go too."""
     record = await world.referral(partnership)

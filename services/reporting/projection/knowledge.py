@@ -1,5 +1,7 @@
 """What other records say of the persons of a stream, read from the facts: the same as the services keep (`Service.keeps_of_people`)."""
 
+from __future__ import annotations
+
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +13,7 @@ import asyncpg
 
 from services.reporting.projection.fold import Stream, service_of
 from services.reporting.projection.read_models import READ_MODELS, published_types
-from services.reporting.projection.snapshot import Connection
+from services.reporting.projection.snapshot import Connection, Pool
 from services.trade.vocabulary import INHERITED_LABELS
 from shared.domain.envelope import Fact
 from shared.domain.permissions import ids_mentioned
@@ -101,7 +103,7 @@ async def streams_naming(connection: Connection, persons: Collection[UUID]) -> l
     """List the streams that look at what is known of some persons, under every id that ever named them."""
     if not persons:
         return []
-    known = Known(await _facts_about(connection, persons))
+    known = await merged_among(connection, persons)
     same = set[UUID]().union(*(known.ever_same_as(person) for person in persons))
     rows = await connection.fetch(_NAMING, list(same), list(LOOKING))
     return [(row["service"], row["stream"]) for row in rows]
@@ -111,8 +113,13 @@ async def same_as(
     connection: Connection, persons: Collection[UUID], as_of: datetime | None = None, known_at: datetime | None = None
 ) -> set[UUID]:
     """Return every id that names one of these persons at both times."""
-    known = Known(await _facts_about(connection, persons)).at(as_of, known_at)
+    known = (await merged_among(connection, persons)).at(as_of, known_at)
     return set[UUID]().union(*(known.same_as(person) for person in persons))
+
+
+async def merged_among(connection: Connection | Pool, persons: Collection[UUID]) -> Known:
+    """Return what is known of some persons, under every id that ever named them."""
+    return Known(await _facts_about(connection, persons))
 
 
 async def everybody(connection: Connection) -> set[UUID]:
@@ -128,7 +135,7 @@ async def known_since(
     return persons_of(map(_read, rows))
 
 
-async def _facts_about(connection: Connection, persons: Collection[UUID]) -> list[Fact]:
+async def _facts_about(connection: Connection | Pool, persons: Collection[UUID]) -> list[Fact]:
     """Load the facts about persons, under every id that ever named them."""
     facts: dict[UUID, Fact] = {}
     wanted, seen = set(persons), set[UUID]()

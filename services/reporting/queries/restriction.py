@@ -10,6 +10,8 @@ from typing import Final
 from uuid import UUID
 
 from services.reporting.access import ACCESS
+from services.reporting.projection.fold import Stream, split
+from services.reporting.projection.knowledge import merged_among
 from services.reporting.projection.snapshot import Connection, Pool
 from services.reporting.queries.visibility import Reader
 from shared.domain.data_rights import data_rights_ids, restricted_in
@@ -35,12 +37,11 @@ async def restricted_people(pool: Pool | Connection, people: Collection[PersonIn
     """Return those people whose processing is restricted now, as far as events are projected."""
     if not people:
         return frozenset()
+    known = await merged_among(pool, {person for _, person in people})
     streams = {
-        f"{service}/{id_}": (service, person) for service, person in people for id_ in data_rights_ids(service, person)
+        (service, person): {(service, id_) for same in known.same_as(person) for id_ in data_rights_ids(service, same)}
+        for service, person in people
     }
-    rows = await pool.fetch(
-        _DECIDED, [service for service, _ in streams.values()], [UUID(name.rpartition("/")[2]) for name in streams]
-    )
-    return frozenset(
-        streams[name] for name in restricted_in((f"{r['service']}/{r['stream']}", r["type"]) for r in rows)
-    )
+    rows = await pool.fetch(_DECIDED, *split(set[Stream]().union(*streams.values())))
+    restricted = restricted_in((f"{r['service']}/{r['stream']}", r["type"]) for r in rows)
+    return frozenset(one for one in people if not restricted.isdisjoint(f"{name}/{id_}" for name, id_ in streams[one]))

@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from services.education.service import service as education
-from shared.api.queries import restricted_people
+from shared.api.queries import closed_facts, restricted_people
 from shared.domain.data_rights import PlaceHold, data_rights_ids, data_rights_service
 from shared.domain.execution import CommandRequest
 from shared.domain.messages import Actor
@@ -453,7 +453,9 @@ async def test_a_session_under_the_id_of_a_childs_data_rights_hides_none(
         assert answer.status_code == 200, answer.text
     shown = (await api.http.get(f"/v1/people/{child}", headers=headers)).json()
     assert (shown["holds"], shown["restricted"], shown["forgotten"]) == (["LEGAL"], True, False)
-    assert await restricted_people(education_app.state.deps.database, education, [child]) == {child}
+    at = education_app.state.deps
+    facts = closed_facts(education, (await at.event_store.load(f"education/{stream}")).records)
+    assert await restricted_people(at, education, [child], facts) == {child}
     forgotten = await api.http.post(f"/v1/people/{child}/forget?basis=RETENTION_ENDED", headers=headers)
     assert [rule["id"] for rule in forgotten.json()["rules"]] == ["DR1", "DR2"]
 
