@@ -132,10 +132,7 @@ async def my_day(request: Request, session: Session) -> Response:
         counts=counts,
         victims=victims,
         forms=FORMS,
-        # The groups of which nothing was read, since the sheet was read to one before them.
-        uncounted=next(
-            (LATER[LATER.index(group.id) + 1 :] for group in groups if group.more and group.id in LATER), ()
-        ),
+        uncounted=_after(next((group.id for group in groups if group.more and group.id in LATER), None)),
         waiting=waiting,
         feedback=len(await waiting_feedback(request, session)),
         names=await names.of_records(
@@ -295,6 +292,11 @@ def _counts(groups: Sequence[Group]) -> dict[str, tuple[int, bool]]:
     counts = {group.id: (group.total, group.more) for group in groups}
     (total, more), (long, longer) = (counts.get(id_, (0, False)) for id_ in ("overdue", "long"))
     return {**counts, "overdue": (total + long, more or longer)}
+
+
+def _after(cut: str | None) -> Sequence[str]:
+    """Return the groups of which nothing was read, since the sheet was read to one before them."""
+    return LATER[LATER.index(cut) + 1 :] if cut else ()
 
 
 def _records(groups: Iterable[Group]) -> list[names.Record]:
