@@ -67,4 +67,5 @@ async def test_what_comes_after_a_full_answer_is_not_read(owner: Any, pool: asyn
     index, counted = differing(AT_A_TIME + MOST), CountedPool(pool)
     await keep(owner, index, AT_A_TIME + MOST)
     assert len(await find_differences(cast("Any", counted), READER, index, None)) == MOST
-    assert counted.asked == [RECORDS * AT_A_TIME] * 2, "the records of the first, and their data rights"
+    records = RECORDS * AT_A_TIME
+    assert counted.asked == [records, AT_A_TIME, records], "records, other ids and data rights, of the first alone"
