@@ -55,9 +55,6 @@ AsOf = Annotated[
 KnownAt = Annotated[
     str | None, typer.Option("--known-at", help="Only what had been recorded by then: a date or a time, as above.")
 ]
-From = Annotated[str, typer.Option("--from", help="First day, such as 2025-10-01.")]
-To = Annotated[str, typer.Option("--to", help="Last day.")]
-GroupBy = Annotated[str | None, typer.Option(help="Split the answer by this.")]
 Pdf = Annotated[Path, typer.Option("--out", help="The PDF's file.")]
 Lang = Annotated[str, typer.Option("--lang", help="en or cy.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

@@ -1,20 +1,20 @@
-"""`ooc export` and `ooc evidence`: a case with the proofs of its history, for an auditor to check offline."""
+"""`ooc export` and `ooc evidence`: a case or a frozen return with its proofs, for an auditor to check offline."""
 
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from ooc.cases.reading import NotFound, require_found
+from ooc.cases.reading import NotFound, ask, require_found
 from ooc.options import PATIENT, Urls, client_of, fail, role_option
 from ooc.tables import say
 from services.system.registry import SERVICES
 from services.trade.vocabulary import Role
-from shared.evidence.bundle import bundle_of
+from shared.evidence.bundle import RETURN_FORMAT, bundle_of, report_bundle
 from shared.evidence.checkpoint import Checkpoint
 from shared.printing.documents import NotPrintable
 from shared.privacy.signed_note import BadNote, SignedNote
@@ -22,8 +22,12 @@ from tools.client.http import Client
 
 Reader = Annotated[Role, role_option("The role in which to ask: AUDITOR or DATA_PROTECTION_OFFICER.")]
 
+CHECK: Final = (
+    "Check it anywhere: python shared/evidence/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)"
+)
+
 app = typer.Typer(add_completion=False)
-export = typer.Typer(help="Files for an auditor: a case with the proofs of its history.", no_args_is_help=True)
+export = typer.Typer(help="Files for an auditor, with their proofs: a case, a frozen return.", no_args_is_help=True)
 evidence = typer.Typer(help="What the logs are proved by: public keys, checkpoints.", no_args_is_help=True)
 app.add_typer(export, name="export")
 app.add_typer(evidence, name="evidence")
@@ -62,7 +66,22 @@ def export_case(
     say(f"{out}: {events} events and {lines} lines of the access log, stated by {len(parts)} services.")
     if pdf is not None:
         _print_case_file(pdf, text)
-    say("Check it anywhere: python shared/evidence/verify_bundle.py FILE --keys KEYS (`ooc evidence keys > KEYS`)")
+    say(CHECK)
+
+
+@export.command("return")
+def export_return(
+    return_id: Annotated[UUID, typer.Argument(metavar="ID", help="The id of the return.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write.")],
+    url: Urls = None,
+    role: Annotated[Role, role_option("The role in which to ask: ANALYST, SUPERVISOR or AUDITOR.")] = Role.ANALYST,
+) -> None:
+    """Write the frozen bytes of a return with their signed evidence into one file."""
+    require_folders(out)
+    proved = ask(client_of(url), "reporting", f"/v1/returns/{return_id}/evidence", f"return {return_id}", role)
+    bundle = report_bundle(str(return_id), proved["answer"], [proved["evidence"]], RETURN_FORMAT)
+    write_whole(out, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
+    say(f"{out}: the return and its evidence. {CHECK}")
 
 
 def _print_case_file(path: Path, bundle: str) -> None:

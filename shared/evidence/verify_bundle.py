@@ -1,6 +1,6 @@
 """Check an exported case offline: that its events are those that were recorded, all of them, in their order.
 
-A report of `ooc verify --report` and a return of `ooc returns export` are checked in the same way: that they are as they
+A report of `ooc verify --report` and a return of `ooc export return` are checked in the same way: that they are as they
 were kept, when and by whom. So is the receipt of a command: that the service has signed it as it stands.
 
     python verify_bundle.py case.json --keys keys.txt [--known checkpoint]... [--receipt receipt]... [--witness KEY] [--quiet]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -123,8 +124,10 @@ def test_a_destroyed_system_is_restored_from_its_backup(
         _lose_keyring(system, page["restore database"], writers)
         in_console(system, "delete from webhook", NOTIFICATIONS[0])
         asyncio.run(provision.databases(owner_address(system), [REPORTING]))  # the release that drops the function
-        frozen = ooc(system.var, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
-        assert frozen.returncode == 0, frozen.stdout + frozen.stderr
+        asked = {"measure": "kpi6", "from": "2026-01-01", "to": "2026-03-31"}
+        with client_of(system.var) as client:
+            frozen = client.post("reporting", "/v1/returns", role="ANALYST", body=asked, key=str(uuid4()))
+        assert frozen.status == 201, frozen.body
         destroy(system)
     for file in (system.var / "receiving").iterdir():  # by it the last commits were answered
         assert (tmp_path / "backup" / WAL / RECEIVING / file.name).read_bytes() == file.read_bytes()
@@ -150,7 +153,9 @@ def test_a_destroyed_system_is_restored_from_its_backup(
     wait_until(lambda: caught_up(system.var), 300, "that story to be read")
     verified = ooc(system.var, *page["verify"])
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert json.loads(ooc(system.var, "returns", "list", "--json").stdout)["returns"], "a return is lost"
+    with client_of(system.var) as client:
+        kept = client.get("reporting", "/v1/returns", role="ANALYST").body["returns"]
+    assert kept, "a return is lost"
     drilled = ooc(system.var, *page["restore drill"], "--json")
     assert drilled.returncode == 1, drilled.stdout + drilled.stderr
     late = json.loads(drilled.stdout)

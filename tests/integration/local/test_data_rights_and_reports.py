@@ -26,7 +26,6 @@ from tests.received_referral import linked_person, received_referral
 from tests.whole_system import OOC, WholeSystem, client_of, ooc
 from tools.client.http import Client
 
-UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 CHECKER: Final = Path(__file__).parents[3] / "shared" / "evidence" / "verify_bundle.py"
 OFFICER: Final = "SAFE_SCHOOLS_OFFICER"
 WHEN: Final = "2026-03-02T15:20:00+00:00"
@@ -141,10 +140,11 @@ async def test_a_report_is_kept_signed_and_an_altered_one_is_refused(system: Pat
 async def test_a_return_is_exported_and_an_altered_one_is_refused(system: Path, tmp_path: Path) -> None:
     """Given a frozen return, then an auditor's program accepts its file, and refuses an altered one."""
     file, keys = tmp_path / "return.json", public_keys(system, tmp_path)
-    frozen = ooc(system, "returns", "freeze", "kpi6", "--from", "2026-01-01", "--to", "2026-03-31")
-    id_ = re.search(UUID_PATTERN, frozen.stdout)
-    assert id_ is not None, frozen.stdout + frozen.stderr
-    exported = ooc(system, "returns", "export", id_[0], "-o", str(file))
+    asked = {"measure": "kpi6", "from": "2026-01-01", "to": "2026-03-31"}
+    with client_of(system) as client:
+        frozen = client.post("reporting", "/v1/returns", role="ANALYST", body=asked, key=str(uuid4()))
+    assert frozen.status == 201, frozen.body
+    exported = ooc(system, "export", "return", frozen.body["return_id"], "-o", str(file))
     assert exported.returncode == 0, exported.stdout + exported.stderr
     whole = checked(file, keys)
     assert whole.returncode == 0, whole.stdout

@@ -65,10 +65,7 @@ def addresses(tmp_path: Path) -> Addresses:
 
 
 @starts_a_process
-@pytest.mark.parametrize(
-    "arguments",
-    [["status"], ["measure", "kpi6", "--from", "2025-10-01", "--to", "2025-12-31"], ["reactions", "list"], ["verify"]],
-)
+@pytest.mark.parametrize("arguments", [["status"], ["case", str(UUID(int=1))], ["reactions", "list"], ["verify"]])
 def test_without_a_system_it_says_what_to_do(tmp_path: Path, arguments: list[str]) -> None:
     """Given no system, when something is asked, then one sentence says how to start one, and nothing else."""
     result = ooc(tmp_path, *arguments)
