@@ -147,13 +147,10 @@ class DisposalSummary(Summary):
         """Whether measures count it: not once it is annulled or withdrawn (YJB: appeals that succeeded are excluded)."""
         return self.taken_back_on is None
 
-    person: UUID | None = None
-    """The id that is kept of those that name the child; None: the own."""
-
     @property
     def subject(self) -> UUID:
         """The child, under one id."""
-        return self.person or self.child
+        return self.kept(self.child)
 
     @property
     def follows(self) -> UUID | None:
@@ -172,7 +169,6 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         cases=(first.envelope.home,),
         referral_id=opened.referral_id,
         child=opened.person_id,
-        person=None if state.person == opened.person_id else state.person,
         age_at_offence=opened.age_at_offence,
         offence=OffenceSummary(
             code=offence.code, on=offence.date, category=offence.category, recordable=offence.recordable

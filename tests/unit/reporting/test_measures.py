@@ -462,6 +462,34 @@ def test_the_board_counts_the_first_caution_by_offence_and_residence() -> None:
     assert ask("fte_yjb")["rate"] is None
 
 
+def test_a_child_of_a_cohort_offends_again_within_a_year_proven_in_eighteen_months() -> None:
+    """Given later cautions, when offence and giving fall in time, then each offence counts; a disposal of another kind proves none."""
+    again, late, before, twice, local = (uuid4() for _ in range(5))
+    crime = uuid4()
+    found = ask(
+        "reoffending",
+        case("YC", "2026-01-10", child=again),
+        case("YCC", "2026-02-10", child=again, offence_on="2026-01-11", referral_id=crime),
+        case("YC", "2026-03-10", child=again, offence_on="2026-01-11", referral_id=crime),
+        case("YC", "2027-07-10", child=again, offence_on="2027-01-10"),
+        case("YRD", "2026-02-10", child=again, offence_on="2026-01-20"),
+        case("YC", "2026-01-10", child=late),
+        case("YC", "2027-02-10", child=late, offence_on="2027-01-11"),
+        case("YC", "2027-07-11", child=late, offence_on="2026-06-01"),
+        case("YCC", "2026-02-01", child=before, offence_on="2026-01-20"),
+        case("YC", "2026-03-01", child=before, offence_on="2026-02-01"),
+        case("YC", "2026-02-01", child=twice),
+        case("YC", "2026-06-01", child=twice, offence_on="2026-04-01", taken_back_on=day("2026-07-01")),
+        case("YRD", "2026-01-15", child=local),
+        case("YC", "2026-09-15", child=local, offence_on="2026-08-01"),
+        case("YC", "2025-12-31"),
+    )
+    others = found["other_disposals"]
+    assert list(others) == ["children", "reoffenders", "reoffences", "rate", "frequency"]
+    assert ([found[name] for name in others], list(others.values())) == ([4, 1, 2, 25.0, 2.0], [2, 2, 2, 100.0, 1.0])
+    assert (found["complete_on"], ask("reoffending")["rate"]) == ("2027-09-30", None)
+
+
 def test_timeliness_takes_each_stretch_where_it_ends() -> None:
     """Given stretches of known length, when the quarter is asked, then n, median and in-target follow from days."""
 

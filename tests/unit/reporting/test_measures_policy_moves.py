@@ -117,6 +117,8 @@ TABLE: Final = {
     ),
     "intervention_types": Moved({"MENTAL_HEALTH": ["GETTING_HELP"]}, counts("kpi4", *ADVISED)),
     "first_time_entrant_disposals": Moved(["YCC"], counts("fte", case("YC"))),
+    "reoffending_proofs": Moved(["YCC"], counts("reoffending", case("YC"))),
+    "reoffending_months": Moved({"offence": 12, "proof": 24}, counts("reoffending")),
     "targets": Moved({"kpi1": 90}, counts("pack")),
     "report_to_triage_working_days": Moved(1, counts("timeliness", TRIAGED)),
     "referral_to_assessment_working_days": Moved(9, counts("timeliness", ASSESSED)),
