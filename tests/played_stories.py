@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from services.system.registry import deciding_services
-from tools.reference.state_explorer import play_stories
+from tools.reference.moves import play_stories
 from tools.scenario.in_memory import Memory
 
 STORIES = Path(__file__).parent / "scenarios"

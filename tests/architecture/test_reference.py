@@ -10,11 +10,11 @@ from services.system.registry import deciding_services
 from services.trade.vocabulary import Role
 from shared.domain.messages import events_of
 from shared.domain.service import Service
-from tools.reference.__main__ import MEASURED, declared_pages, explored_pages
+from tests.explored_commands import explore
+from tools.reference.__main__ import MEASURED, declared_pages, told_pages
 from tools.reference.compatibility import incompatible_changes
 from tools.reference.contract import committed_contract, contract_of_code, explain, text_of
 from tools.reference.pages import duty_texts, undated_rules
-from tools.reference.state_explorer import Explored, explore
 from tools.scenario.in_memory import Memory
 
 PLACE = Path(__file__).parents[2] / "docs" / "reference"
@@ -67,26 +67,19 @@ def test_the_documents_of_the_contract_are_fresh(contract: dict[str, Any]) -> No
     assert not stale, STALE
 
 
-@pytest.fixture(scope="module")
-def explored(played_stories: Memory) -> list[tuple[Service[Any], Explored]]:
-    """Each service, with what is found when every command is tried from the states that the stories reach."""
-    return [(service, explore(service, played_stories)) for service in deciding_services()]
-
-
 @pytest.mark.slow
-def test_the_events_of_a_command_are_those_that_it_declares(explored: list[tuple[Service[Any], Explored]]) -> None:
+def test_the_events_of_a_command_are_those_that_it_declares(played_stories: Memory) -> None:
     """The events that commands record in trials are those that they declare, and each event is one that a command declares."""
-    for service, found in explored:
-        for command, made in found.made.items():
+    for service in deciding_services():
+        for command, made in explore(service, played_stories).items():
             assert made <= set(events_of(command)), command
         declared = {event for command in service.commands for event in events_of(command)}
         assert declared == set(service.events.events)
 
 
-@pytest.mark.slow
-def test_the_state_machines_are_fresh(explored: list[tuple[Service[Any], Explored]]) -> None:
-    """The pictures show the moves that the rules let through today, and every state that is stayed in."""
-    pages = explored_pages(explored)
+def test_the_state_machines_are_fresh(played_stories: Memory) -> None:
+    """The pictures show the moves that the stories make today, and every state that is stayed in."""
+    pages = told_pages(played_stories)
     assert not differing(pages), STALE
     for service in deciding_services():
         page = pages[f"{service.name}/states.md"]

@@ -17,7 +17,7 @@ from shared.domain.messages import Actor
 from tests.bench.corpus import SERVICES
 from tests.bench.place import Place
 from tests.bench.rounds import OURS, Side
-from tools.reference.state_explorer import play_stories
+from tools.reference.moves import play_stories
 
 STORIES = Path(__file__).parents[1] / "scenarios"
 SOMEBODY = Actor(id=derived_uuid("bench", "supervisor"), role=Role.SUPERVISOR, organisation="BENCH")

@@ -10,7 +10,7 @@ from services.system.registry import deciding_services
 from tests.integration.console.test_forms import CHOSEN as BY_FORMS
 from tests.played_stories import played_stories
 from tests.scenarios.test_over_http import CHOSEN as OVER_HTTP
-from tools.reference.state_explorer import PLAYED_AT
+from tools.reference.moves import PLAYED_AT
 from tools.scenario.in_memory import Memory
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run

@@ -14,9 +14,9 @@ from services.system.registry import deciding_services
 from shared.domain.ids import derived_uuid
 from shared.domain.messages import Command
 from shared.domain.sealing import to_json
+from tests.command_variants import moments, seen_in, variants
 from tests.scenarios.rehearsal import AFTERWARDS, Rehearsal
 from tests.scenarios.test_over_http import CHOSEN
-from tools.reference.command_variants import moments, seen_in, variants
 from tools.scenario.backend import Request
 from tools.scenario.parser import read_scenario
 from tools.scenario.runner import Run

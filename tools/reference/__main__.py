@@ -6,14 +6,12 @@ A change that would break a program of somebody else is refused, unless `--incom
 import argparse
 import logging
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from services.system.registry import deciding_services
-from shared.domain.service import Service
 from tools.reference.access_page import of_access
 from tools.reference.alerts import of_alerts
 from tools.reference.asyncapi import of_topics
@@ -33,10 +31,11 @@ from tools.reference.database_roles import of_database_roles
 from tools.reference.environment_page import of_environment
 from tools.reference.kubernetes import PLACE as KUBERNETES
 from tools.reference.kubernetes import of_deployment, of_kubernetes
+from tools.reference.moves import moves_of, play_stories
 from tools.reference.openapi import of_apis, openapi_documents
 from tools.reference.pages import index, of_measures, of_service, of_states, undated_rules
 from tools.reference.sources_page import of_sources
-from tools.reference.state_explorer import Explored, explore, play_stories
+from tools.scenario.in_memory import Memory
 
 PLACE: Final = Path("docs/reference")
 STORIES: Final = Path("tests/scenarios")
@@ -54,10 +53,11 @@ def declared_pages() -> dict[str, str]:
     return pages
 
 
-def explored_pages(machines: Iterable[tuple[Service[Any], Explored]]) -> dict[str, str]:
+def told_pages(played: Memory) -> dict[str, str]:
+    """Return the pages of states, from the stories as they were played."""
     pages: dict[str, str] = {}
-    for service, found in machines:
-        pages |= of_states(service, found)
+    for service in deciding_services():
+        pages |= of_states(service, moves_of(service, played))
     return pages
 
 
@@ -98,8 +98,7 @@ def main() -> None:
             print(new, file=sys.stderr)
     write({path: text_of(document) for path, document in contract.items()}, PLACE, "*/*.json")
     write(of_kubernetes(), KUBERNETES, "base/processes/*.yaml")
-    played = play_stories(services, STORIES)
-    write(declared_pages() | explored_pages((service, explore(service, played)) for service in services))
+    write(declared_pages() | told_pages(play_stories(services, STORIES)))
 
 
 if __name__ == "__main__":

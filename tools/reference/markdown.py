@@ -10,7 +10,7 @@ from typing import Any, Final
 import jinja2
 
 from services.system.registry import SERVICES
-from tools.reference.state_explorer import Move
+from tools.reference.moves import Move
 
 NOTE: Final = "<!-- Written by `make docs` from the code: change the code, not this page. -->"
 TITLES: Final = {entry.name: entry.title for entry in SERVICES}
@@ -56,8 +56,6 @@ def state_diagram(moves: Sequence[Move]) -> str:
     for (before, after), group in groupby(moves, key=lambda move: (move.before, move.after)):
         label = " / ".join(move.event for move in group)
         lines.append(f"    {before or '[*]'} --> {after}: {label}")
-    final = {move.after for move in moves} - {move.before for move in moves}
-    lines += [f"    {state} --> [*]" for state in sorted(final)]
     return "\n".join([*lines, "```"]) + "\n"
 
 

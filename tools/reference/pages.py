@@ -18,7 +18,7 @@ from shared.domain.rules import Rule
 from shared.domain.service import Service
 from tools.reference.fields import HEAD, rows
 from tools.reference.markdown import TITLES, codes, fill, prose, state_diagram, table
-from tools.reference.state_explorer import Explored
+from tools.reference.moves import Move
 from tools.reference.state_table import allowed_commands
 
 CLASSES: Final = {
@@ -75,13 +75,13 @@ def of_service(service: Service[Any]) -> dict[str, str]:
     return {f"{service.name}/{name}.md": fill(name, **context) for name in names}
 
 
-def of_states(service: Service[Any], explored: Explored) -> dict[str, str]:
+def of_states(service: Service[Any], moves: Sequence[Move]) -> dict[str, str]:
     text = fill(
         "states",
         service=service,
-        moves=explored.moves,
+        moves=moves,
         members=members_of(service.read_model.view),
-        diagram=state_diagram(explored.moves),
+        diagram=state_diagram(moves),
         allowed=allowed_commands(service),
     )
     return {f"{service.name}/states.md": text}

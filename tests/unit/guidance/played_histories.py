@@ -16,10 +16,10 @@ from shared.domain.policy import PolicyBook
 from shared.domain.rules import Context
 from shared.domain.service import Service
 from tests.command_spec import officer
+from tests.command_variants import Seen, seen_in, variants
+from tests.explored_commands import STREAM
 from tests.played_stories import played_stories
 from tests.policy_books import with_matrices
-from tools.reference.command_variants import Seen, seen_in, variants
-from tools.reference.state_explorer import STREAM
 
 SERVICES: Final = tuple(deciding_services())
 

@@ -13,8 +13,8 @@ from shared.domain.envelope import Fact
 from shared.domain.messages import Command, fields_of
 from shared.domain.rules import Rule
 from shared.domain.service import Service
+from tests.command_variants import BEGUN_AT, seen_in
 from tests.unit.guidance.played_histories import SERVICES, context_at, played_histories, written_commands
-from tools.reference.command_variants import BEGUN_AT, seen_in
 
 MOST: Final = 40
 """The most variants of a command that are tried in one state."""

@@ -13,11 +13,11 @@ from shared.domain.next_steps import Progress, journeys_at, next_step
 from shared.domain.sealing import Sealed
 from shared.domain.service import Service
 from tests.command_spec import CommandSpec, officer
+from tests.explored_commands import STREAM
 from tests.unit.disposal.stories import DECIDED_AT, CaseStory, condition, modifying, proposed, variation
 from tests.unit.guidance.played_histories import SERVICES, played_histories
 from tests.unit.referral.stories import ReferralStory
 from tests.unit.rj_conference.stories import SCHEDULED_AT, ConferenceStory
-from tools.reference.state_explorer import STREAM
 
 LATER = timedelta(hours=1)
 LATER_ON = "2026-03-26T10:00:00+00:00"

@@ -14,10 +14,10 @@ from shared.domain.permissions import AccessFacts, Permission
 from shared.domain.sealing import to_json
 from shared.domain.service import Service
 from shared.handling.command_handler import DryRun
+from tests.command_variants import seen_in
 from tests.played_stories import played_stories
 from tests.unit.guidance.played_histories import SERVICES, written_commands
-from tools.reference.command_variants import seen_in
-from tools.reference.state_explorer import PLAYED_AT
+from tools.reference.moves import PLAYED_AT
 from tools.scenario.backend import Request, Response
 from tools.scenario.story import Officer, Result
 

@@ -1,16 +1,12 @@
-"""Finds the state machine of a service by experiment: plays stories, and tries every command from the states they reach.
+"""Finds by experiment what commands record: plays stories, and tries every command from the states that they reach.
 
-Nothing is drawn by hand. From each state that was reached, every command is tried in many variants; what the rules let
-through and where it leads is what the picture shows. Corrections are left out: they tell the same history better.
+From each state that was reached, every command is tried in many variants. Corrections are left out: they tell the same
+history better.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Final
 
 from shared.domain.dates import local_day
@@ -21,52 +17,18 @@ from shared.domain.ids import derived_uuid
 from shared.domain.messages import Actor, Command, Correction, Event
 from shared.domain.rules import Context
 from shared.domain.service import Service
-from tools.reference.command_variants import Seen, moments, seen_in, variants
+from tests.command_variants import Seen, moments, seen_in, variants
+from tools.reference.moves import BEGINNING, PLAYED_AT
 from tools.scenario.in_memory import AREA, Memory
-from tools.scenario.parser import read_scenario
-from tools.scenario.runner import Difference, Run
 
 WITNESSES: Final = 5
 """How many histories of different kinds are followed from each state."""
 
-PLAYED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
-"""When the stories are played: after all of them, so that none lies in the future."""
-
 STREAM: Final = derived_uuid("reference", "stream")
 
-BEGINNING: Final = ""
-"""The state of what has not begun."""
 
-
-@dataclass(frozen=True, order=True)
-class Move:
-    """One step of a state machine: an event that leads from one state to another."""
-
-    before: str
-    after: str
-    event: str
-
-
-def play_stories(services: Iterable[Service[Any]], stories: Path) -> Memory:
-    """Return a system in which every story of a folder has been played once."""
-    played = Memory(services, clock=lambda: PLAYED_AT)
-    for story in sorted(stories.glob("*.yaml")):
-        # A story that fails has a test of its own; its events until then are of use.
-        with suppress(Difference):
-            Run(read_scenario(story), played, run="reference").play()
-    return played
-
-
-@dataclass(frozen=True)
-class Explored:
-    """The moves of a service's state machine, sorted, and the events that each command was seen to make."""
-
-    moves: Sequence[Move]
-    made: Mapping[type[Command], set[type[Event]]]
-
-
-def explore(service: Service[Any], played: Memory) -> Explored:
-    """Try every command of a service from the states that the stories reach."""
+def explore(service: Service[Any], played: Memory) -> Mapping[type[Command], set[type[Event]]]:
+    """Try every command of a service from the states that the stories reach; return the events that each was seen to make."""
     return _Exploration(service, [history for name, history in played.histories if name == service.name]).run()
 
 
@@ -76,29 +38,27 @@ class _Exploration:
     def __init__(self, service: Service[Any], histories: Sequence[Sequence[Fact]]) -> None:
         self.service = service
         self.recorded_values = seen_in(fact.event for history in histories for fact in history)
-        self.found: set[Move] = set()
         self.made: dict[type[Command], set[type[Event]]] = {}
         self._kinds: dict[tuple[str, bool], set[frozenset[str]]] = {}
         self._waiting: deque[tuple[Fact, ...]] = deque([()])
         for history in histories:
             self._retell(list(takewhile(lambda fact: not isinstance(fact.event, Correction), history)))
 
-    def run(self) -> Explored:
+    def run(self) -> Mapping[type[Command], set[type[Event]]]:
         while self._waiting:
             history = self._waiting.popleft()
             state, here = self.service.decider.fold(history), seen_in(fact.event for fact in history)
             for command in self.service.commands:
                 self._try(command, history, state, here)
-        return Explored(sorted(self.found), self.made)
+        return self.made
 
     def _retell(self, history: Sequence[Fact]) -> None:
-        """Note the moves of a story, and queue its longest history in each state."""
+        """Queue the longest history of a story in each state."""
         state: Any = None
         for n, fact in enumerate(history):
             after = self.service.decider.evolve(state, fact)
             before, now = self._state(state), self._state(after)
             if before != now:
-                self.found.add(Move(before, now, fact.name))
                 self._follow(tuple(history[:n]), before, from_scenario=True)
             state = after
         self._follow(tuple(history), self._state(state), from_scenario=True)
@@ -134,16 +94,12 @@ class _Exploration:
                     kinds = tuple(map(_kind, events))
                     if kinds not in seen:
                         seen.add(kinds)
-                        self._note(history, self._execute(command, officer, history), state)
+                        self._follow_facts(history, self._execute(command, officer, history), state)
 
-    def _note(self, history: tuple[Fact, ...], facts: Sequence[Fact], state: Any) -> None:
+    def _follow_facts(self, history: tuple[Fact, ...], facts: Sequence[Fact], state: Any) -> None:
         for n, fact in enumerate(facts, start=1):
-            after = self.service.decider.evolve(state, fact)
-            before, now = self._state(state), self._state(after)
-            if before != now:
-                self.found.add(Move(before, now, fact.name))
-            state = after
-            self._follow((*history, *facts[:n]), now)
+            state = self.service.decider.evolve(state, fact)
+            self._follow((*history, *facts[:n]), self._state(state))
 
     def _execute(self, command: Command, officer: Actor, history: Sequence[Fact]) -> list[Fact]:
         """Return the facts that the command makes; none if one of them is a correction."""
