@@ -387,16 +387,19 @@ class ContactRecorded(Event):
     """Somebody tried to reach a person; `reached` says whether they did.
 
     The first contact that reaches anybody meets the duty `FIRST_CONTACT`. `with_victim`: it was with somebody harmed, so
-    that anyone who works for victims may read the note.
+    that anyone who works for victims may read the note. `interpreter`: somebody interpreted.
     """
 
-    sentence = "Contact by {means}: the person was {reached?reached|not reached}"
+    sentence = (
+        "Contact by {means}: the person was {reached?reached|not reached}[, {interpreter?with|without} an interpreter]"
+    )
 
     person_id: UUID
     means: Means
     reached: bool
     note: Annotated[Added[Sealed[FreeText]], OwnedBy("person_id"), Personal.NARRATIVE] = None
     with_victim: Added[bool] = None
+    interpreter: Added[bool] = None
 
 
 class PreferencesRecorded(Event):

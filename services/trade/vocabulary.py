@@ -627,10 +627,11 @@ class Channel(StrEnum):
 
 
 class Language(StrEnum):
-    """The languages in which messages are written."""
+    """The languages in which messages are written; `OTHER`: one without texts, in which an interpreter tells."""
 
     ENGLISH = "ENGLISH"
     WELSH = "WELSH"
+    OTHER = "OTHER"
 
 
 class MessageTemplate(StrEnum):

@@ -321,6 +321,7 @@ class RecordContact(Command):
     means: events.Means
     reached: bool
     note: Sealed[FreeText] | None = None
+    interpreter: bool | None = None
 
 
 class RecordPreferences(Command):

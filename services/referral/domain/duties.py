@@ -7,7 +7,15 @@ from uuid import UUID
 from services.referral.domain.state import MessageStatus, Referral
 from services.referral.events import OF_AN_OFFENDER
 from services.trade.relations import related_on
-from services.trade.victims import CONTACTED, REFERRED, days_since, first_day, information_due, telling_duties
+from services.trade.victims import (
+    CONTACTED,
+    REFERRED,
+    days_since,
+    first_day,
+    information_due,
+    interpreted_on,
+    telling_duties,
+)
 from services.trade.vocabulary import Flag, TriageOutcome
 from shared.domain.dates import add_working_days, local_day
 from shared.domain.duties import Duty, due_after, duty_after, numbered
@@ -38,6 +46,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         VICTIM_TOLD: an outcome is assigned that no disposal has decided, for each victim; `victim_told_days`, with enhanced rights `victim_told_enhanced_days`; the victim is told; nothing ends it otherwise.
         RING_INSTEAD: a message fails; `answer_working_days`; somebody tries to reach the person; the message is sent again.
         ANSWER_ABSENCE: somebody says that they cannot come; `answer_working_days`; somebody tries to reach the person.
+        INTERPRETER_ARRANGED: somebody would like a language in which no message is written; `interpreter_days`; they are reached with an interpreter, then or before; they would like another language.
         RELATION_ANSWERED: two parents or carers of one child are linked, for each of them; `relation_answered_days`; their relation to the child is recorded.
         PERSON_COMPARED: somebody is linked who has the name and birth date of a person whom the sender could not find; `person_compared_days`; the two are compared, or merged.
         INTERVENTION_DELIVERED: the referral is accepted for an intervention; `intervention_working_days`; an activity is undertaken; a later triage has another outcome.
@@ -47,6 +56,7 @@ def duties(state: Referral, policy_on: PolicyOn) -> Sequence[Duty]:
         *_of_concerns(state, policy_on),
         *_of_triage(state, policy_on),
         *_of_victims(state, policy_on),
+        *_of_languages(state, policy_on),
     )
     to_victims = telling_duties(
         state.decided_at, state.victims, state.log, state.elsewhere, state.has_enhanced_rights, policy_on
@@ -122,6 +132,13 @@ def _of_messages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
     for (person, about), announced_at in state.absences.items():
         said_on, met_on = local_day(announced_at), contacted_on(person, announced_at)
         yield duty_after("ANSWER_ABSENCE", said_on, policy_on, "answer_working_days", met_on, f"{person} {about}")
+
+
+def _of_languages(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:
+    for person, said_at in state.interpreters_wanted.items():
+        opened_on, reached_on = local_day(said_at), interpreted_on(state.log, person)
+        met_on = None if reached_on is None else max(opened_on, reached_on)
+        yield duty_after("INTERPRETER_ARRANGED", opened_on, policy_on, "interpreter_days", met_on, str(person))
 
 
 def _of_triage(state: Referral, policy_on: PolicyOn) -> Iterator[Duty]:

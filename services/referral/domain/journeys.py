@@ -158,7 +158,7 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
     ),
     Journey(
         "Messages",
-        lambda state: bool(state.failures or state.absences),
+        lambda state: bool(state.failures or state.absences or state.interpreters_wanted),
         (
             Step(
                 "Ring them: a message did not arrive",
@@ -173,6 +173,13 @@ JOURNEYS: Final[tuple[Journey[Referral], ...]] = (
                 OFFICER,
                 duty="ANSWER_ABSENCE",
                 about=lambda _state, item: {"person_id": UUID(item.split(maxsplit=1)[0])},
+            ),
+            Step(
+                "Reach them with an interpreter",
+                (commands.RecordContact,),
+                OFFICER,
+                duty="INTERPRETER_ARRANGED",
+                about=lambda _state, item: {"person_id": UUID(item)},
             ),
         ),
     ),

@@ -378,6 +378,12 @@ class Referral:
         """The people who are linked, or have victim details or preferences, each once."""
         return tuple(dict.fromkeys((*self.people, *self.victim_details, *self.preferences)))
 
+    @property
+    def interpreters_wanted(self) -> Mapping[UUID, datetime]:
+        """Who would like a language in which no message is written, and when they said so last."""
+        said = self.preferences.items()
+        return {person: one.recorded_at for person, one in said if one.language is Language.OTHER}
+
     def informed_on(self, victim: UUID) -> date | None:
         """Return the day on which a victim was first told of restorative justice, in any record of the case."""
         here = first_day(self.log, victim, INFORMED)

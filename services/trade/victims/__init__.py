@@ -60,13 +60,17 @@ def told_persons(event: Any) -> tuple[UUID, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a person's log: the event, its version in the record, and how the person was reached, if recorded."""
+    """A line of a person's log: the event, its version in the record, and how the person was reached, if recorded.
+
+    `interpreted`: they were reached, and somebody interpreted.
+    """
 
     event: str
     version: int
     at: datetime
     means: str | None = None
     reached: bool | None = None
+    interpreted: bool = False
 
 
 Log = Mapping[UUID, tuple[Entry, ...]]
@@ -84,7 +88,9 @@ def log_after(log: Log, fact: Fact[Any]) -> Log:
         return log
     event = fact.event
     means = getattr(event, "means", None) or getattr(event, "channel", None)
-    entry = Entry(fact.name, fact.version, fact.occurred_at, means, getattr(event, "reached", None))
+    reached = getattr(event, "reached", None)
+    interpreted = bool(reached and getattr(event, "interpreter", None))
+    entry = Entry(fact.name, fact.version, fact.occurred_at, means, reached, interpreted)
     return {**log, **{person: (*log.get(person, ()), entry) for person in told_persons(event)}}
 
 
@@ -92,6 +98,11 @@ def first_day(log: Log, person: UUID, event: str, since: datetime | None = None)
     """Return the first Europe/London day of an event in a person's log, at or after a time; None if there is none."""
     times = (entry.at for entry in log.get(person, ()) if entry.event == event and (since is None or entry.at >= since))
     return min(map(local_day, times), default=None)
+
+
+def interpreted_on(log: Log, person: UUID) -> date | None:
+    """Return the first Europe/London day on which somebody was reached with an interpreter; None if they were not."""
+    return min((local_day(entry.at) for entry in log.get(person, ()) if entry.interpreted), default=None)
 
 
 def days_since(

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from services.referral.domain.commands import InformVictimOfRestorativeJustice, ReferToNrm
-from services.trade.vocabulary import Category, Flag, PersonRole, TriageOutcome
+from services.referral.domain.commands import InformVictimOfRestorativeJustice, RecordPreferences, ReferToNrm
+from services.trade.vocabulary import Category, Flag, Language, PersonRole, TriageOutcome
 from shared.domain.persons import Alike
 from shared.domain.service import Service
 from tests.unit.policy.moves import Moved, answer, due, under
@@ -49,6 +49,13 @@ def duty_of_relations(service: Service[Any]) -> Any:
     for parent in (referral.MIA, referral.named("father")):
         story.linked(parent, "1980-06-30", role=PersonRole.PARENT_CARER, category=Category.PARENT_CARER)
     return due(story, "RELATION_ANSWERED", date(2026, 2, 24))
+
+
+def duty_of_languages(service: Service[Any]) -> Any:
+    story = report(service).linked()
+    said = RecordPreferences(person_id=referral.LEO, messages_wanted=True, language=Language.OTHER)
+    story.does(said, referral.SOON)
+    return due(story, "INTERPRETER_ARRANGED", date(2026, 2, 24))
 
 
 def duty_to_victim(duty: str, born: str) -> Callable[[Service[Any]], Any]:
@@ -108,6 +115,7 @@ MOVES: Final[Mapping[str, Moved]] = {
     "feedback_answer_days": Moved(21, duty_of_referral("FEEDBACK_ANSWERED")),
     "answer_working_days": Moved(2, duty_of_referral("RING_INSTEAD")),
     "person_compared_days": Moved(3, duty_of_likeness),
+    "interpreter_days": Moved(3, duty_of_languages),
     "relation_answered_days": Moved(3, duty_of_relations),
     "close_working_days": Moved(31, duty_of_referral("REFERRAL_CLOSED")),
     "mash_referral_working_days": Moved(1, duty_of_referral("MASH_REFERRED")),
