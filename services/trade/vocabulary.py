@@ -627,11 +627,11 @@ class Channel(StrEnum):
 
 
 class Language(StrEnum):
-    """The languages in which messages are written; `OTHER`: one without texts, in which an interpreter tells."""
+    """The languages in which messages are written; `ANOTHER_LANGUAGE`: one without texts, so that an interpreter tells."""
 
     ENGLISH = "ENGLISH"
     WELSH = "WELSH"
-    OTHER = "OTHER"
+    ANOTHER_LANGUAGE = "ANOTHER_LANGUAGE"
 
 
 class MessageTemplate(StrEnum):

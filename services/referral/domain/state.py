@@ -382,7 +382,7 @@ class Referral:
     def interpreters_wanted(self) -> Mapping[UUID, datetime]:
         """Who would like a language in which no message is written, and when they said so last."""
         said = self.preferences.items()
-        return {person: one.recorded_at for person, one in said if one.language is Language.OTHER}
+        return {person: one.recorded_at for person, one in said if one.language is Language.ANOTHER_LANGUAGE}
 
     def informed_on(self, victim: UUID) -> date | None:
         """Return the day on which a victim was first told of restorative justice, in any record of the case."""

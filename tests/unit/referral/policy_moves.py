@@ -53,7 +53,7 @@ def duty_of_relations(service: Service[Any]) -> Any:
 
 def duty_of_languages(service: Service[Any]) -> Any:
     story = report(service).linked()
-    said = RecordPreferences(person_id=referral.LEO, messages_wanted=True, language=Language.OTHER)
+    said = RecordPreferences(person_id=referral.LEO, messages_wanted=True, language=Language.ANOTHER_LANGUAGE)
     story.does(said, referral.SOON)
     return due(story, "INTERPRETER_ARRANGED", date(2026, 2, 24))
 
