@@ -33,6 +33,10 @@ CEILING_OF_EXAMPLE = """
 resources: [../example]
 components: [../ceiling]
 """
+RESTORED_EXAMPLE = """
+resources: [../example]
+components: [../restored]
+"""
 
 
 @functools.cache
@@ -81,12 +85,13 @@ def render(folder: Path) -> list[Manifest]:
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
-    """Render the example, the same at the ceiling, and the witness, each once."""
+    """Render the example, the same at the ceiling and restored, and the witness, each once."""
     copied = tmp_path_factory.mktemp("deploy") / "kubernetes"
     shutil.copytree(PLACE, copied)
-    (copied / "large").mkdir()
-    (copied / "large" / "kustomization.yaml").write_text(CEILING_OF_EXAMPLE, encoding="utf-8")
-    return {name: render(copied / name) for name in ("example", "large", "witness")}
+    for name, text in (("large", CEILING_OF_EXAMPLE), ("back", RESTORED_EXAMPLE)):
+        (copied / name).mkdir()
+        (copied / name / "kustomization.yaml").write_text(text, encoding="utf-8")
+    return {name: render(copied / name) for name in ("example", "large", "back", "witness")}
 
 
 def test_every_resource_is_taken(rendered: dict[str, list[Manifest]]) -> None:
@@ -152,6 +157,14 @@ def test_settings_reach_every_process(rendered: dict[str, list[Manifest]]) -> No
             assert container["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
             assert container["image"].partition("@")[0] in {"registry.example/ooc", "registry.example/ooc-backup"}
     assert "OOC_DATABASE_URL" not in json.dumps([each for each in rendered["example"] if each["kind"] == "Secret"])
+
+
+def test_what_was_restored_is_copied_and_nothing_else_begins(rendered: dict[str, list[Manifest]]) -> None:
+    """With the component, PostgreSQL begins as a copy, which its network lets it make; all else is as without it."""
+    changed = [new["spec"] for new, old in zip(rendered["back"], rendered["example"], strict=True) if new != old]
+    policy, cluster = sorted(changed, key=lambda spec: "bootstrap" in spec)
+    assert cluster["bootstrap"] == {"pg_basebackup": {"source": cluster["externalClusters"][0]["name"]}}
+    assert policy["egress"][-1] == {"ports": [{"protocol": "TCP", "port": 5432}]}
 
 
 def test_the_ceiling_is_as_large_as_the_page_says(rendered: dict[str, list[Manifest]]) -> None:
