@@ -936,7 +936,8 @@ class ComplianceMeetingRecorded(Event):
 class ConditionCompleted(Event):
     """A condition was completed on the Europe/London day `completed_on`, by its attendance or as an officer recorded.
 
-    A letter of apology is complete once its quality is checked (rule D1).
+    A letter of apology is complete once its quality is checked (rule D1). `conference` says whether it was a conference,
+    which may have been met by another one than was proposed for it.
     """
 
     sentence = "Condition completed on {completed_on}[, {quality_checked?checked|not checked}]"
@@ -944,6 +945,7 @@ class ConditionCompleted(Event):
     person_id: UUID
     condition_id: UUID
     completed_on: date
+    conference: Added[bool] = None
     quality_checked: bool | None = None
     evidence: Annotated[Sealed[FreeText] | None, OwnedBy("person_id"), Personal.NARRATIVE] = None
 

@@ -396,7 +396,7 @@ class FollowUpCompleted(Event):
 class ConferenceClosed(Event):
     """Nothing more is recorded in this conference, save corrections.
 
-    A facilitator or supervisor closed it; or a disposal dropped its condition, before it was held.
+    A facilitator or supervisor closed it; or, before it was held, its condition was dropped or met by another conference.
     """
 
     sentence = "Conference closed"

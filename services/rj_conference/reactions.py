@@ -1,10 +1,17 @@
-"""Reactions (process manager) to a disposal: propose a conference for a condition, close it when the condition goes."""
+"""Reactions (process manager) to a disposal: propose a conference for a condition, close it when the condition goes or is met."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.disposal.events import ChangeAction, ConditionsVaried, ConditionTerms, DisposalAnnulled, DisposalIssued
+from services.disposal.events import (
+    ChangeAction,
+    ConditionCompleted,
+    ConditionsVaried,
+    ConditionTerms,
+    DisposalAnnulled,
+    DisposalIssued,
+)
 from services.rj_conference.domain.commands import CloseConference, ProposeConference
 from services.rj_conference.events import Sensitivity
 from services.trade.vocabulary import ConditionType, ConferenceCategory, OffenceCategory
@@ -51,6 +58,19 @@ def propose_or_close_at_variation(fact: Fact[ConditionsVaried]) -> Iterable[Comm
     closing = CloseConference(occurred_at=fact.occurred_at)
     gone = (conference_id(fact.stream_id, condition_id) for condition_id in _conferences_gone(event))
     return [*proposals, *(CommandFor(id_, closing) for id_ in gone)]
+
+
+@to_disposal(
+    ConditionCompleted,
+    "close-conference-at-completion",
+    "the conference of the condition that was met on {day} has not been closed",
+)
+def close_at_completion(fact: Fact[ConditionCompleted]) -> Iterable[CommandFor]:
+    """ConditionCompleted -> CloseConference for a conference that was met by another one than its condition proposed."""
+    if not fact.event.conference:
+        return []
+    closing = CloseConference(occurred_at=fact.occurred_at)
+    return [CommandFor(conference_id(fact.stream_id, fact.event.condition_id), closing)]
 
 
 @to_disposal(DisposalAnnulled, "close-conference-at-annulment", "the annulment of {day} has not reached the conference")

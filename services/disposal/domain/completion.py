@@ -9,8 +9,8 @@ from uuid import UUID
 from services.disposal.domain.commands import RecordConditionAttendance
 from services.disposal.domain.conditions import DEFINITIONS
 from services.disposal.domain.state import PRESENT, ConditionStatus, DisposalState
-from services.disposal.events import DisposalCompleted
-from services.trade.vocabulary import AttendanceStatus
+from services.disposal.events import ConditionCompleted, DisposalCompleted
+from services.trade.vocabulary import AttendanceStatus, ConditionType
 from shared.domain.dates import local_day
 from shared.domain.decisions import EventAt
 from shared.domain.rules import Context
@@ -46,6 +46,19 @@ def latest_credit(state: DisposalState, condition_id: UUID, context: Context) ->
     """Return the latest of now and the sessions credited for a condition: one may have been recorded late."""
     credited = (a.at for a in state.attendances if a.condition_id == condition_id and a.hours > Decimal(0))
     return max((context.occurred_at, *credited))
+
+
+def condition_completed(state: DisposalState, condition_id: UUID, when: datetime, **said: Any) -> EventAt:
+    """Return `ConditionCompleted` at `when`, with what the officer `said` of it."""
+    condition = state.conditions[condition_id]
+    event = ConditionCompleted(
+        person_id=state.opened.person_id,
+        condition_id=condition_id,
+        completed_on=local_day(when),
+        conference=condition.terms.type is ConditionType.RJ_CONFERENCE,
+        **said,
+    )
+    return EventAt(event, when)
 
 
 def disposal_completed(state: DisposalState, done: Mapping[UUID, datetime], context: Context) -> Sequence[EventAt]:

@@ -26,6 +26,8 @@ CORRECTIONS: Final[CorrectionEngine[events.RecordCorrected, DisposalState]] = Co
             (Event, "case_id"),
             (Event, "person_id"),
             (Event, "child_id"),
+            # What its condition was.
+            (events.ConditionCompleted, "conference"),
             # What printing showed.
             (events.DocumentSigned, "printed_here"),
             # Who reads the note, and the case: an area has read it already, so the transfer is ended or made anew.

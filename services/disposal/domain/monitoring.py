@@ -10,13 +10,12 @@ from services.disposal.domain.commands import (
     RecordNonEngagement,
     VaryConditions,
 )
-from services.disposal.domain.completion import completed_by, disposal_completed, latest_credit
+from services.disposal.domain.completion import completed_by, condition_completed, disposal_completed, latest_credit
 from services.disposal.domain.condition_set import varied
 from services.disposal.domain.derived import of_given, of_variation
 from services.disposal.domain.state import ABSENT, ConditionStatus, DisposalState
 from services.trade.vocabulary import AttendanceStatus
-from shared.domain.dates import local_day
-from shared.domain.decisions import EventAt, NewEvents
+from shared.domain.decisions import NewEvents
 from shared.domain.messages import model_from
 from shared.domain.rules import Context
 from shared.domain.states import replace
@@ -37,19 +36,18 @@ def decide_attendance(command: RecordConditionAttendance, state: DisposalState, 
     when = completed_by(command, state, context)
     if when is None:
         return (record,)
-    completion = events.ConditionCompleted(
-        person_id=person_id, condition_id=command.condition_id, completed_on=local_day(when)
-    )
-    return (record, EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
+    key = command.condition_id
+    return (record, condition_completed(state, key, when), *disposal_completed(state, {key: when}, context))
 
 
 def decide_completion(command: CompleteCondition, state: DisposalState, context: Context) -> NewEvents:
     """Complete a condition, at the latest of now and the sessions credited for it."""
-    when = latest_credit(state, command.condition_id, context)
-    completion = model_from(
-        events.ConditionCompleted, command, person_id=state.opened.person_id, completed_on=local_day(when)
+    key = command.condition_id
+    when = latest_credit(state, key, context)
+    completion = condition_completed(
+        state, key, when, quality_checked=command.quality_checked, evidence=command.evidence
     )
-    return (EventAt(completion, when), *disposal_completed(state, {command.condition_id: when}, context))
+    return (completion, *disposal_completed(state, {key: when}, context))
 
 
 def decide_excuse(command: ExcuseCondition, state: DisposalState, context: Context) -> NewEvents:

@@ -18,7 +18,7 @@ from services.disposal.domain.commands import (
     MoveConditionAttendance,
     RecordConditionAttendance,
 )
-from services.disposal.domain.completion import completed_by, disposal_completed
+from services.disposal.domain.completion import completed_by, condition_completed, disposal_completed
 from services.disposal.domain.corrections import CORRECTIONS
 from services.disposal.domain.monitoring import decide_attendance
 from services.disposal.domain.state import UNDER_WAY, ConditionStatus, DisposalState
@@ -181,9 +181,8 @@ def _restated(session: RegisteredSession, changes: Sequence[DerivedCorrection], 
     correction, key, when = _correction(changes, why), session.condition_id, session.completes_at
     if key is None or when is None or session.completion is not None:
         return (correction,)
-    child = session.state.opened.person_id
-    completed = ConditionCompleted(person_id=child, condition_id=key, completed_on=local_day(when))
-    return (correction, EventAt(completed, when), *disposal_completed(session.state, {key: when}, session.context))
+    state = session.state
+    return (correction, condition_completed(state, key, when), *disposal_completed(state, {key: when}, session.context))
 
 
 def _moves(session: RegisteredSession, record: Fact[RecordOfSession]) -> list[DerivedCorrection]:

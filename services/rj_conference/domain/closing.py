@@ -8,6 +8,7 @@ from shared.domain.rules import Context
 def comes_too_late(conference: Conference, context: Context) -> bool:
     """Whether a reaction asks to close what was held or is closed already: then nothing is refused and nothing done.
 
-    A dropped condition ends a conference that is still to be held; one that was held its facilitator closes.
+    A condition that was dropped, or met by another conference, ends one that is still to be held; one that was held its
+    facilitator closes.
     """
     return context.actor.role == Role.SYSTEM and conference.stage not in BEFORE_HELD
