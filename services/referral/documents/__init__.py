@@ -31,7 +31,9 @@ DOCUMENTS: Final[Mapping[str, Document[Referral]]] = {
         items=Items(letters, facts_of_message),
         sender=YJS,
     ),
-    "victim-information": Document(FOLDER, victim_information, frozenset(WITH_VICTIMS), items=VICTIMS, sender=YJS),
+    "victim-information": Document(
+        FOLDER, victim_information, frozenset(WITH_VICTIMS), layout=2, items=VICTIMS, sender=YJS
+    ),
     "victim-decision": Document(
         FOLDER, victim_decision, frozenset(WITH_VICTIMS), layout=2, items=VICTIMS, sender=POLICE
     ),

@@ -104,6 +104,18 @@ def test_a_letter_to_a_victim_has_an_address_only_where_the_contact_is_safe() ->
     assert "More inquiry would serve nobody" not in text_of(letter)
 
 
+@pytest.mark.parametrize(("born", "parents"), [("2012-02-03", True), ("2008-02-03", False)])
+def test_the_letters_to_who_is_too_young_go_to_the_parents(born: str, parents: bool) -> None:
+    """Given a victim of 14 or 18, then her letters go to her parents, with why, or to herself."""
+    story = ReferralStory().acknowledged().linked().recorded()
+    story.linked(MIA, born, role=PersonRole.HARMED, category=Category.VICTIM)
+    story.does(outcome("21"))
+    for name in ("victim-information", "victim-decision"):
+        letter = text_of(printed(story, name))
+        assert ("To the parents or carers of" in letter) is ("your child is young" in letter) is parents
+        assert ("You were harmed" in letter) is not parents
+
+
 def test_a_letter_to_a_victim_says_of_each_suspect_what_was_decided() -> None:
     """Given a child who admitted it, one who did not and an adult, then each has a sentence without a name, and evidence is not said to lack."""
     story = ReferralStory().acknowledged().linked().linked(JAY).linked(MOTHER, "1980-01-01").recorded()
