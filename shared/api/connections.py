@@ -11,13 +11,12 @@ import ssl
 from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import ClassVar, Final, Self
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from shared.api.problems import MEDIA_TYPE, Problem
+from shared.api.problems import MEDIA_TYPE, Problem, phrase_of
 from shared.api.rates import network_of
 from shared.servers.settings import Settings
 
@@ -166,7 +165,7 @@ _RETRY: Final = {503: "Retry-After: 2\r\n"}
 
 def _problem_bytes(status: int, why: str) -> bytes:
     """Encode a whole response, for a connection without a request for the application."""
-    phrase = HTTPStatus(status).phrase
+    phrase = phrase_of(status)
     body = Problem(type="/problems/http", title=phrase, status=status, detail=why).model_dump_json(exclude_unset=True)
     return (
         f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body.encode())}\r\n"

@@ -34,6 +34,14 @@ from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringClockApart, 
 
 MEDIA_TYPE = "application/problem+json"
 
+_RFC_9110_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Python before 3.13 has the names of RFC 7231 for these."""
+
+
+def phrase_of(status: int) -> str:
+    """Name an HTTP status as RFC 9110, section 15, does: the same on every Python."""
+    return _RFC_9110_PHRASES.get(status) or HTTPStatus(status).phrase
+
 
 _DECLARED: Final = read_beside(__file__)
 PROBLEM_TYPES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
@@ -214,7 +222,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
 def example_response(kind: str) -> JSONResponse:
     (status, *_), meaning = PROBLEM_TYPES[kind]
     applied = {"Preference-Applied": f"example={kind}"}
-    return problem_response(kind, HTTPStatus(status).phrase, meaning, headers=applied, **EXAMPLES.get(kind, {}))
+    return problem_response(kind, phrase_of(status), meaning, headers=applied, **EXAMPLES.get(kind, {}))
 
 
 def unknown_response(title: str, detail: str) -> JSONResponse:
@@ -328,7 +336,7 @@ def install_handlers(app: FastAPI) -> None:
             headers = {"Allow": ", ".join(sorted(allowed))}
         return problem_response(
             "http",
-            HTTPStatus(raised.status_code).phrase,
+            phrase_of(raised.status_code),
             f"{raised.detail}: see /docs for the routes of this API",
             status=raised.status_code,
             headers=headers,
