@@ -8,7 +8,7 @@ import pytest
 from services.trade.partnership import partnership
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def _letterhead() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OOC_PARTNERSHIP", str(Path(__file__).with_name("partnership.toml")))
