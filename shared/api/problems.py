@@ -34,7 +34,12 @@ from shared.privacy.keyring import KeyDestroyed, KeyMissing, KeyringClockApart, 
 
 MEDIA_TYPE = "application/problem+json"
 
-_RFC_9110_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+_RFC_9110_PHRASES: Final = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 """Python before 3.13 has the names of RFC 7231 for these."""
 
 
