@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from services.reporting.database import DATABASE
 from services.reporting.projection.read_models import READ_MODELS
 from services.system.registry import deciding_services
 from shared.api.authentication import IssuerUnavailable
+from shared.domain.service import Service
 from shared.privacy.keyring import KeyEncryptionKeys
 from shared.runtime.application import service_api
 from shared.runtime.provision import KEYRING_DATABASE, provision_databases
@@ -46,9 +48,10 @@ def settings(postgres_url: str, issuer: str) -> Settings:
 class Client:
     """A person who uses the API: signs in by role, sends commands with a key, reads with a reason."""
 
-    def __init__(self, http: httpx2.AsyncClient, issuer: str) -> None:
+    def __init__(self, http: httpx2.AsyncClient, issuer: str, collection: str = service.collection) -> None:
         self.http = http
         self.issuer = issuer
+        self.collection = collection
 
     async def token(self, role: str, *, area: str = "DORSET", conflicts: str = "", sub: UUID | None = None) -> str:
         form = {
@@ -81,7 +84,9 @@ class Client:
         content = {"content": body} if isinstance(body, (str, bytes)) else {"json": body}
         query = {"dry_run": "true"} if dry_run else {}
         query |= {} if as_of is None else {"as_of": as_of.isoformat()}
-        return await self.http.post(f"/v1/sessions/{stream}/commands", params=query, headers=headers, **content)
+        return await self.http.post(
+            f"/v1/{self.collection}/{stream}/commands", params=query, headers=headers, **content
+        )
 
     async def read(
         self,
@@ -103,6 +108,19 @@ async def know_issuer(app: FastAPI, issuer: str) -> None:
     async with loopback.client() as http:
         token = await Client(http, issuer).token("AUDITOR")
     await retry_for(lambda: app.state.deps.tokens.actor(f"Bearer {token}"), 60, on=(IssuerUnavailable,))
+
+
+@asynccontextmanager
+async def api_of(service: Service[Any], settings: Settings, issuer: str) -> AsyncIterator[Client]:
+    """Open the API of a service, with databases of its own, for a client who sends commands to it."""
+    await provision_databases(settings, [service.name], ())
+    app = service_api(service, settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=f"http://{service.name}") as http,
+    ):
+        await know_issuer(app, issuer)
+        yield Client(http, issuer, service.collection)
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx2
 import pytest
 
 from services.disposal.service import service
 from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
-from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import provision_databases
 from shared.servers import database as connections
 from shared.servers.settings import Settings
-from tests.integration.api.conftest import Client
+from tests.integration.api.conftest import Client, api_of
 from tests.pdf import pdf_text
 
 POLICE, YJS = "POLICE_DECISION_MAKER", "YJS_CASE_MANAGER"
@@ -26,22 +23,14 @@ POLICE, YJS = "POLICE_DECISION_MAKER", "YJS_CASE_MANAGER"
 
 @pytest.fixture
 async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
-    await provision_databases(settings, [service.name], ())
-    app = service_api(service, settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://disposal") as http,
-    ):
-        yield Client(http, issuer)
+    async with api_of(service, settings, issuer) as client:
+        yield client
 
 
 async def tell(api: Client, stream: UUID, *steps: tuple[str, str, dict[str, Any]]) -> None:
     """Ask commands that must be accepted: role, day and body."""
     for role, day, body in steps:
-        headers = {"Authorization": f"Bearer {await api.token(role)}", "Idempotency-Key": str(uuid4())}
-        answer = await api.http.post(
-            f"/v1/disposals/{stream}/commands", headers=headers, json={"occurred_at": f"{day}T10:00:00+00:00", **body}
-        )
+        answer = await api.send(stream, {"occurred_at": f"{day}T10:00:00+00:00", **body}, role=role)
         assert answer.status_code == 201, answer.text
 
 

@@ -10,11 +10,9 @@ import httpx2
 import pytest
 
 from services.referral.service import service
-from shared.runtime.application import service_api
-from shared.runtime.provision import provision_databases
 from shared.servers.settings import Settings
 from tests import loopback
-from tests.integration.api.conftest import rows_of
+from tests.integration.api.conftest import api_of, rows_of
 from tests.received_referral import received_referral
 
 FILE = "5" * 64
@@ -82,13 +80,8 @@ class Importer:
 
 @pytest.fixture
 async def importer(settings: Settings, issuer: str) -> AsyncIterator[Importer]:
-    await asyncio.to_thread(lambda: asyncio.run(provision_databases(settings, [service.name], ())))
-    app = service_api(service, settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://referral") as http,
-    ):
-        yield Importer(http, issuer)
+    async with api_of(service, settings, issuer) as client:
+        yield Importer(client.http, issuer)
 
 
 async def logged(settings: Settings, stream: UUID) -> list[tuple[str, str, list[str]]]:

@@ -14,12 +14,10 @@ import pytest
 from services.panel.service import service
 from shared.domain.sealing import key_ids_in
 from shared.privacy.keyring import CACHED_SECONDS, KeyEncryptionKeys, PostgresKeyring
-from shared.runtime.application import service_api
 from shared.runtime.privileges import RoleKind, role_name
-from shared.runtime.provision import provision_databases
 from shared.servers import database as connections
 from shared.servers.settings import Settings
-from tests.integration.api.conftest import Client
+from tests.integration.api.conftest import Client, api_of
 from tests.pdf import pdf_text
 
 CHAIR = "YJS_CASE_MANAGER"
@@ -27,13 +25,8 @@ CHAIR = "YJS_CASE_MANAGER"
 
 @pytest.fixture
 async def api(settings: Settings, issuer: str) -> AsyncIterator[Client]:
-    await provision_databases(settings, [service.name], ())
-    app = service_api(service, settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://panel") as http,
-    ):
-        yield Client(http, issuer)
+    async with api_of(service, settings, issuer) as client:
+        yield client
 
 
 @dataclass(frozen=True)
@@ -45,13 +38,9 @@ class Case:
     child: UUID = field(default_factory=uuid4)
 
 
-async def send(api: Client, stream: UUID, step: dict[str, Any]) -> httpx2.Response:
+async def send(api: Client, stream: UUID, step: dict[str, Any], *, dry_run: bool = False) -> httpx2.Response:
     """Send a command as the chair."""
-    return await api.http.post(
-        f"/v1/sittings/{stream}/commands",
-        headers={"Authorization": f"Bearer {await api.token(CHAIR)}", "Idempotency-Key": str(uuid4())},
-        json={"occurred_at": "2026-03-10T10:30:00+00:00", **step},
-    )
+    return await api.send(stream, {"occurred_at": "2026-03-10T10:30:00+00:00", **step}, role=CHAIR, dry_run=dry_run)
 
 
 async def sat(api: Client, stream: UUID, *cases: Case) -> None:
@@ -172,11 +161,7 @@ async def test_who_investigates_a_case_does_not_vote_on_it(api: Client, settings
         "reasons": "So.",
         "child_view": "Sorry.",
     }
-    elsewhere = await api.http.post(
-        f"/v1/sittings/{stream}/commands?dry_run=true",
-        json={"occurred_at": "2026-03-10T10:30:00+00:00", **consider},
-        headers={"Authorization": f"Bearer {await api.token(CHAIR)}", "Idempotency-Key": str(uuid4())},
-    )
+    elsewhere = await send(api, stream, consider, dry_run=True)
     assert elsewhere.status_code == 200, elsewhere.text
     await worker.execute(keep, one.case, f"{mark}@DORSET")
     await worker.close()

@@ -1,17 +1,13 @@
 """A school that reads its own referral again and again, on a real PostgreSQL: what the access log holds of it."""
 
-import asyncio
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx2
 
 from services.referral.service import service
-from shared.runtime.application import service_api
-from shared.runtime.provision import provision_databases
 from shared.servers.settings import Settings
-from tests.integration.api.conftest import Client
+from tests.integration.api.conftest import api_of
 from tests.received_referral import received_referral
 
 TIMES = 40
@@ -27,20 +23,13 @@ async def lines(settings: Settings, stream: UUID) -> list[tuple[str, str]]:
 
 async def test_repeated_reads_of_an_unchanged_record_of_ones_own_are_counted(settings: Settings, issuer: str) -> None:
     """Given a school that reads its own referral many times, then the log has its first read and a count; an officer's reads, and the state after a change, have a line each."""
-    await asyncio.to_thread(lambda: asyncio.run(provision_databases(settings, [service.name], ())))
-    app = service_api(service, settings)
     stream = uuid4()
     path, of = f"/v1/referrals/{stream}", f"referral/{stream}"
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://referral") as http,
-    ):
-        client = Client(http, issuer)
+    async with api_of(service, settings, issuer) as client:
         school, officer = await client.token("SCHOOL"), await client.token("SAFE_SCHOOLS_OFFICER")
 
         async def send(token: str, body: dict[str, object]) -> None:
-            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
-            answer = await http.post(f"{path}/commands", json=body, headers=headers)
+            answer = await client.send(stream, body, token=token)
             assert answer.status_code == 201, answer.text
 
         async def read(token: str) -> None:
