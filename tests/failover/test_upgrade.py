@@ -108,7 +108,7 @@ class Release(WholeSystem):
 def test_two_releases_work_beside_each_other_in_every_order(
     before: Path, folder: Path, postgres_url: str, kafka_bootstrap: str
 ) -> None:
-    """Given people at work on both releases, whichever workers run, then nothing is lost or doubled, and nobody gets a fault."""
+    """Given people at work on both releases, whichever workers run, then nothing is lost or doubled, nobody gets a fault, and all is whole after it."""
     servers = {"OOC_DATABASE_URL": postgres_url, "OOC_KAFKA": kafka_bootstrap, "OOC_KAFKA_REPLICATION": "1"}
     old = Release(before, folder / "old", servers)
     new = Release(ROOT, folder / "new", servers)
@@ -116,7 +116,9 @@ def test_two_releases_work_beside_each_other_in_every_order(
         old.launch()
         old.until_ready()
         new._environment |= _shared(old.var)
-        for command in _steps_before_processes():
+        steps = _steps("1")
+        assert ["migrate"] in steps
+        for command in (*steps, ["migrate", "--check"]):
             new.run(command)
         new.launch()
         new.until_ready()
@@ -135,20 +137,20 @@ def test_two_releases_work_beside_each_other_in_every_order(
         with client_of(new.var, patience=SECONDS) as client:
             for story in (*writers[0].stories, *writers[1].stories):
                 check_histories(client, story)
-        verified = ooc(new.var, "verify")
-        assert verified.returncode == 0, verified.stdout + verified.stderr
+        old.stop()
+        for command in (*_steps("2"), ["verify"]):
+            done = ooc(new.var, *command)
+            assert done.returncode == 0, done.stdout + done.stderr
     finally:
         new.stop()
         old.stop()
 
 
-def _steps_before_processes() -> list[list[str]]:
-    """Return the commands of the first step of the how-to, and that which says whether the second may begin."""
+def _steps(number: str) -> list[list[str]]:
+    """Return the commands of a step of the how-to."""
     page = (ROOT / "docs/how-to/failover.md").read_text(encoding="utf-8")
-    (first,) = re.findall(r"^1\. (.*)$", page.partition("## Upgrade")[2], re.MULTILINE)
-    commands = [line.split() for line in re.findall(r"`ooc ([^`]+)`", first)]
-    assert ["migrate"] in commands
-    return [*commands, ["migrate", "--check"]]
+    (step,) = re.findall(rf"^{number}\. (.*)$", page.partition("## Upgrade")[2], re.MULTILINE)
+    return [line.split() for line in re.findall(r"`ooc ([^`]+)`", step)]
 
 
 def _tells(writers: Writers, stories: int) -> None:
