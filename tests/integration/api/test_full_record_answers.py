@@ -1,6 +1,6 @@
 """A record as large as one may be, on a real PostgreSQL: each read of it answers, and keeps nobody else waiting (issue 46).
 
-Its evidence is not asked for here: without a signer no checkpoint covers it.
+Its evidence needs a signer: tests/integration/transparency/test_full_case.py collects that.
 """
 
 import asyncio
