@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from services.disposal.summary import DEFERRED
 from services.reporting.measures.definition import Dataset, Measure, count_by_age, words_of
 from services.reporting.measures.kpi6 import COLUMNS
 from services.reporting.measures.period import Period
@@ -18,14 +19,16 @@ def _count(rows: Iterable[Programme]) -> dict[str, int]:
 
 
 def aggregate(rows: Sequence[Programme], dataset: Dataset, period: Period) -> dict[str, Any]:
-    """Count children and programmes; the children also by column, and by age in years at the start."""
+    """Count children and programmes; the children also by column, and by age in years at the start. Deferrals count beside."""
     bands = dataset.policy.on(period.last).table("programme_age_bands")
+    counted = [row for row in rows if row.column != DEFERRED]
     return {
-        **_count(rows),
-        "programmes": len(rows),
-        "programmes_completed": sum(row.completed is True for row in rows),
-        "columns": {column: _count(row for row in rows if row.column == column) for column in COLUMNS},
-        "by_age": count_by_age(bands, rows, lambda row: row.age_at_start, _count),
+        **_count(counted),
+        "programmes": len(counted),
+        "programmes_completed": sum(row.completed is True for row in counted),
+        "columns": {column: _count(row for row in counted if row.column == column) for column in COLUMNS},
+        "by_age": count_by_age(bands, counted, lambda row: row.age_at_start, _count),
+        "outcome_23": _count(row for row in rows if row.column == DEFERRED),
     }
 
 

@@ -308,8 +308,9 @@ class SecondCount:
                 name: len({row["child"] for row in rows if row["completed"] in those}) for name, those in ways.items()
             }
 
-        rows = self.programmes
+        rows = [row for row in self.programmes if row["order"] != "DEFERRED_PROSECUTION"]
         return {
+            "outcome_23": count([row for row in self.programmes if row not in rows]),
             **count(rows),
             "programmes": len(rows),
             "programmes_completed": sum(row["completed"] is True for row in rows),

@@ -158,6 +158,13 @@ def test_a_diversion_that_failed_is_a_programme_beside_the_next() -> None:
     assert (found["children"], found["programmes"], found["columns"]["outcome_22"]["not_completed"]) == (1, 2, 1)
 
 
+def test_a_deferred_prosecution_counts_beside_the_kinds_of_the_board() -> None:
+    """Given a deferral that was completed, when the board's count is asked, then it is outcome 23, and none of the figures before."""
+    found = ask("kpi6_yjb", case(programme=programme("outcome_22_deferred")))
+    assert found["outcome_23"] == {"children": 1, "completed": 1, "not_completed": 0}
+    assert (found["children"], found["programmes"], found["by_age"]["15-17"]["children"]) == (0, 0, 0)
+
+
 def test_the_population_has_one_row_for_each_child() -> None:
     """Given programmes of one child, then the most serious is the row, and of two of a kind that of the later outcome."""
     child = uuid4()
