@@ -1,6 +1,5 @@
 """The arguments and options that commands share, and what most commands do with them."""
 
-from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
@@ -55,8 +54,6 @@ AsOf = Annotated[
 KnownAt = Annotated[
     str | None, typer.Option("--known-at", help="Only what had been recorded by then: a date or a time, as above.")
 ]
-Pdf = Annotated[Path, typer.Option("--out", help="The PDF's file.")]
-Lang = Annotated[str, typer.Option("--lang", help="en or cy.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")]

@@ -1,6 +1,6 @@
 """A case across the services, as reporting shows it: its state, its timeline and its changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Final
 from uuid import UUID
@@ -65,22 +65,6 @@ def timeline_of(
             return
 
 
-def changes_of(
-    client: Client, case_id: UUID, role: str, after: Sequence[str]
-) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """Return the events of a case after some position tokens, and the tokens after which to ask next; raises `NotFound`."""
-    events: list[Mapping[str, Any]] = []
-    tokens = list(after)
-    while True:
-        answer = ask(
-            client, "reporting", f"/v1/cases/{case_id}/changes", f"changes of case {case_id}", role, {"after": tokens}
-        )
-        events += answer["events"]
-        tokens = [f"{service}:{position}" for service, position in answer["next"].items()]
-        if not answer["more"]:
-            return events, tokens
-
-
 def _waiting_for(statuses: Statuses | None) -> dict[str, Any]:
     """Return the parameter that makes reporting wait for the positions seen."""
     return {"min_position": [f"{service}:{statuses[service]['position']}" for service in SOURCES]} if statuses else {}
@@ -124,14 +108,3 @@ def address_of(stream: str) -> tuple[str, str]:
         return service, f"/v1/{COLLECTIONS[service]}/{UUID(id_)}"
     except (KeyError, ValueError):
         raise NotFound(f"{stream} is no stream: write SERVICE/ID, with one of {', '.join(COLLECTIONS)}.") from None
-
-
-def fetch_document(client: Client, stream: str, name: str, language: str, role: str, times: Params = NOW) -> bytes:
-    """Return a document of a stream (`service/uuid`) by both times, as PDF; raises `NotFound` or `NoAnswer`."""
-    service, path = address_of(stream)
-    body = ask(
-        client, service, f"{path}/documents/{name}", f"document {name} of {stream}", role, {"lang": language, **times}
-    )
-    if not isinstance(body, bytes):
-        raise NoAnswer(f"The document {name} of {stream} was answered with something else than a PDF.")
-    return body

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from typer.testing import CliRunner
 
-from ooc.cases.reading import changes_of, timeline_of
+from ooc.cases.reading import timeline_of
 from ooc.main import app
 from ooc.system import alarms
 from services.system.addresses import SERVICES, Addresses, NoSystem, find_addresses
@@ -336,22 +336,6 @@ def test_a_timeline_is_read_page_for_page() -> None:
     assert [requests[1].rpartition("?")[2] for requests in http_server.requests] == [
         "as_of=2026-02-02&page=1",
         "as_of=2026-02-02&page=2",
-    ]
-
-
-def test_changes_are_asked_for_until_there_are_no_more() -> None:
-    """Given more changes than one answer holds, when they are asked for, then each question goes on where the last ended."""
-    answers = [
-        {"events": [line(8)], "next": {"disposal": 8, "referral": 2}, "more": True},
-        {"events": [line(9)], "next": {"disposal": 9, "referral": 2}, "more": False},
-    ]
-    with serving(*((200, answer) for answer in answers)) as (url, http_server):
-        events, tokens = changes_of(client(url), STREAM, "SUPERVISOR", ["disposal:7"])
-    assert [event["position"] for event in events] == [8, 9]
-    assert tokens == ["disposal:9", "referral:2"]
-    assert [requests[1].rpartition("?")[2] for requests in http_server.requests] == [
-        "after=disposal%3A7",
-        "after=disposal%3A8&after=referral%3A2",
     ]
 
 

@@ -16,9 +16,8 @@ import pytest
 import typer
 import yaml
 from rich.console import Console
-from typer.testing import CliRunner
 
-from ooc.cases import commands, reading
+from ooc.cases import reading
 from ooc.options import asked_role
 from ooc.scenarios import STORIES
 from ooc.system.alerting import who_is_told
@@ -373,7 +372,6 @@ def test_only_the_roles_of_people_and_agencies_can_be_asked_for() -> None:
     ("arguments", "sentence"),
     [
         (["token", "--as", "SYSTEM"], "SYSTEM is the role of a service"),
-        (["document", f"disposal/{STREAM}", "yc", "--out", "nowhere/yc.pdf"], "There is no folder"),
         (["verify", "--report", "nowhere/report.json"], "There is no folder"),
         (["export", "case", str(STREAM), "-o", "case.json", "--pdf", "nowhere/case.pdf"], "There is no folder"),
         (["quarantine", "release", "disposal", str(STREAM), "--reason", "INC_1"], "--through OFFSET"),
@@ -395,20 +393,6 @@ def test_what_cannot_be_asked_for_is_said_before_a_system_is_looked_for(
     assert "Traceback" not in result.stderr
 
 
-def test_a_document_is_its_owners_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a paper that names a child, when it is printed into a file, then nobody else on the machine may read it."""
-    monkeypatch.setattr(commands, "client_of", lambda _url: None)
-    monkeypatch.setattr(reading, "fetch_document", lambda *_: b"%PDF")
-    paper = tmp_path / "yc.pdf"
-    before = os.umask(0o022)
-    try:
-        printed = CliRunner().invoke(commands.app, ["document", f"disposal/{STREAM}", "yc", "--out", str(paper)])
-    finally:
-        os.umask(before)
-    assert printed.exit_code == 0, printed.output
-    assert (paper.read_bytes(), paper.stat().st_mode & 0o777) == (b"%PDF", 0o600)
-
-
 def test_the_addresses_name_what_the_services_run_on_without_a_password(tmp_path: Path) -> None:
     """Given a system's addresses, when they are shown, then PostgreSQL and Kafka are among them, and no password is."""
     addresses = Addresses(tmp_path, Ports(9100), "postgresql://owner:secret@db:5432/postgres", "kafka:9092", "http://i")
@@ -426,3 +410,10 @@ def test_no_source_is_marked_by_a_sign_that_nobody_knows() -> None:
     sources += [one.source for one in MEASURES.values()]
     assert not [source for source in sources if "[P]" in source]
     assert any("a proposed local value" in source for source in sources)
+
+
+@pytest.mark.parametrize("stream", ["disposal", "x/y", "prison/00000000-0000-0000-0000-000000000001"])
+def test_what_is_no_stream_is_said(stream: str) -> None:
+    """Given what is no service and id, when a stream is asked for, then the message says how one is written."""
+    with pytest.raises(reading.NotFound, match="no stream"):
+        reading.address_of(stream)

@@ -48,7 +48,6 @@ ACTS = frozenset(
         ),
         *("load-matrix", "load-practitioners", "load-tables", "webhooks add", "webhooks remove", "webhooks replay"),
         *(
-            "document",
             "subject-access",
             "export case",
             "export return",
