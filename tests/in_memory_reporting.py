@@ -35,15 +35,10 @@ def measure_facts(
     measure, period = measure_named(name), Period(from_, to)
     until = min(as_of or end_of_day(to), end_of_day(to)) if measure.needs_work_items else as_of
     every = [history for history in histories if history]
-    histories = [history for history in every if service_of(history[0]) in measure.reads]
-    known = known_of(every)
-    folded: list[Folded] = []
-    for history in histories:
-        of_stream = known.get((service_of(history[0]), history[0].stream_id), NOTHING_KNOWN)
-        if (found := fold(history, as_of=until, known_at=known_at, known=of_stream)) is not None:
-            folded.append(found)
+    read = [history for history in every if service_of(history[0]) in measure.reads]
+    folded = folded_of(every, read, until, known_at, fold)
     positions = dict.fromkeys(measure.reads, 0)
-    for history in histories:
+    for history in read:
         for fact in history:
             service = service_of(fact)
             positions[service] = max(positions.get(service, 0), fact.position or 0)
@@ -52,6 +47,27 @@ def measure_facts(
         work_items=[item.work_item(to) for item in folded if measure.needs_work_items],
     )
     return answer(measure, dataset, period, positions, group_by)
+
+
+def folded_of(
+    every: Iterable[Sequence[Fact]],
+    read: Iterable[Sequence[Fact]],
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    fold: Callable[..., Folded | None] = fold,
+) -> list[Folded]:
+    """Fold some of the histories, with what is known of their persons by every one."""
+    known = known_of(every)
+    folded = (
+        fold(
+            history,
+            as_of=as_of,
+            known_at=known_at,
+            known=known.get((service_of(history[0]), history[0].stream_id), NOTHING_KNOWN),
+        )
+        for history in read
+    )
+    return [item for item in folded if item is not None]
 
 
 def known_of(histories: Iterable[Sequence[Fact]]) -> Mapping[Stream, Known]:

@@ -44,7 +44,7 @@ from services.reporting.queries.verifications import add_verifications
 from services.reporting.queries.victims import add_victims
 from services.reporting.queries.visibility import Reader
 from services.reporting.queries.waits import add_waits
-from services.reporting.returns.api import add_returns
+from services.reporting.returns.api import add_extracts, add_returns
 from services.reporting.search.api import add_search
 from services.reporting.search.differences import add_differences
 from shared.api.boundary import guard
@@ -178,6 +178,7 @@ def reporting_api(settings: Settings) -> FastAPI:
     add_differences(app)
     add_names(app, settings)
     add_returns(app, settings)
+    add_extracts(app)
     _operations(app)
     add_quarantine(app, "reporting")
     add_audit(app)

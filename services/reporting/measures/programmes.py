@@ -24,10 +24,10 @@ class Programme:
 
 
 def programme_ends(summary: Summary) -> list[date]:
-    return [one.ended_on for one in _programmes_of(summary)] if isinstance(summary, DisposalSummary) else []
+    return [one.ended_on for one in programmes_of(summary)] if isinstance(summary, DisposalSummary) else []
 
 
-def _programmes_of(summary: DisposalSummary) -> Iterator[Programme]:
+def programmes_of(summary: DisposalSummary) -> Iterator[Programme]:
     """Yield the ended programmes: of a diversion that failed before it was decided anew, and the last."""
     if (failed := summary.failed_diversion) is not None:
         age = summary.age_at_offence if failed.age is None else failed.age
@@ -45,7 +45,7 @@ def select_programmes(dataset: Dataset, period: Period) -> list[Programme]:
     return [
         programme
         for summary in dataset.all_of(DisposalSummary)
-        for programme in _programmes_of(summary)
+        for programme in programmes_of(summary)
         if programme.ended_on in period and youngest <= programme.age_at_start <= oldest
     ]
 

@@ -18,6 +18,7 @@ from services.reporting.queries.asking import ask, ask_for_reader
 from services.reporting.queries.questions import refusing_bad_questions
 from services.reporting.queries.timeline import Note
 from services.reporting.queries.verifications import proved
+from services.reporting.returns.extract import OF, as_xml, extract_of, schema
 from services.reporting.returns.frozen import (
     ACTION,
     PAGE_SIZE,
@@ -33,8 +34,8 @@ from services.reporting.returns.frozen import (
 from shared.api.access_log import AccessLog, LogUnavailable
 from shared.api.authorisation import ReadGate
 from shared.api.bodies import read_model
-from shared.api.parameters import ACCESS_REASON, IDEMPOTENCY_KEY, PAGE, an_id
-from shared.api.problems import key_reused_response, problem_response
+from shared.api.parameters import ACCESS_REASON, IDEMPOTENCY_KEY, PAGE, an_id, choice
+from shared.api.problems import Malformed, key_reused_response, problem_response
 from shared.api.request import Caller, read_id, read_key, read_query, read_reason
 from shared.api.routes import declared, json_body
 from shared.api.schemas import Schema
@@ -46,6 +47,7 @@ READ: Final = "returns"
 FREEZE: Final = "return_freezing"
 
 _RETURN_ID: Final = an_id("return_id", "Which return.", "path")
+_FORMAT: Final = choice("format", "How it is answered.", ("json", "xml"), "give json or xml", default="json")
 
 
 class FreezeReturn(BaseModel):
@@ -203,6 +205,37 @@ def add_returns(app: FastAPI, settings: Settings) -> None:
         return await _read(request, actor, return_id, partial(_prove, actor))
 
 
+def add_extracts(app: FastAPI) -> None:
+    @app.get(
+        "/v1/returns/{return_id}/extract",
+        tags=["returns"],
+        response_model=None,
+        **declared(
+            (_RETURN_ID, _FORMAT, ACCESS_REASON),
+            404,
+            answers={
+                200: {
+                    "content": {"application/json": {"schema": schema()}, "application/xml": {}},
+                    "description": "The extract.",
+                }
+            },
+        ),
+    )
+    async def extract(request: Request, actor: Caller, return_id: str) -> Response:
+        """Return the cases behind a frozen pack, under ids of their own, for the Youth Justice Board: as JSON, or XML."""
+        in_xml = read_query(request).get("format") == "xml"
+
+        async def send(at: Dependencies, item: FrozenReturn) -> Response:
+            if item.measure != OF:
+                raise Malformed((_RETURN_ID.name, f"only a return of the measure {OF} has an extract: freeze one"))
+            reader = await ask_for_reader(at.database, actor)
+            async with at.past:
+                found = await ask(lambda: extract_of(at.database, item, reader))
+            return Response(as_xml(found), media_type="application/xml") if in_xml else JSONResponse(found)
+
+        return await _read(request, actor, return_id, send, "/extract")
+
+
 async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: Actor, reason: str | None) -> None:
     """Count, and keep the return with its line in the access log: both or neither."""
     with refusing_bad_questions():
@@ -219,12 +252,16 @@ async def _freeze(at: Dependencies, id_: UUID, question: ReturnQuestion, actor: 
 
 
 async def _read(
-    request: Request, actor: Actor, return_id: str, show: Callable[[Dependencies, FrozenReturn], Awaitable[Response]]
+    request: Request,
+    actor: Actor,
+    return_id: str,
+    show: Callable[[Dependencies, FrozenReturn], Awaitable[Response]],
+    part: str = "",
 ) -> Response:
     at: Dependencies = request.app.state.deps
     reason = read_reason(request)
     id_ = read_id(return_id, _RETURN_ID.name)
-    await at.gate.read(actor, READ, f"reporting/returns/{id_}", reason)
+    await at.gate.read(actor, READ, f"reporting/returns/{id_}{part}", reason)
     item = await ask(lambda: find_return(at.database, id_))
     if item is None:
         return problem_response("unknown", "There is no such return", f"No return is kept as {id_}: check the id.")

@@ -15,17 +15,26 @@ import httpx2
 import pytest
 
 from services.reporting.queries.timeline import Opened
+from services.reporting.returns.extract import extract_of
 from services.reporting.returns.frozen import ReturnQuestion, compare_with_today, prepare_return, reproduction_problems
 from shared.domain.envelope import Fact
 from shared.domain.messages import Actor
 from shared.runtime.privileges import RoleKind, role_name
 from tests.hostile import partnership as world
 from tests.hostile.partnership import Partnership
+from tests.hostile.test_forgetting import decide
 from tests.integration.reporting.recorded_scenarios import play, project, reader
 
 settings, partnership = world.settings, world.partnership
 
 TODAY: Final = date.today().isoformat()  # noqa: DTZ011 - the day on which the test's events occur
+DIVERTED: Final = {
+    "type": "DecideDisposal",
+    "decision": "OUTCOME_22",
+    "rationale_text": "So.",
+    "public_interest": "So.",
+    "rationale": {"A1": "Seen at school."},
+}
 QUESTION: Final = {"measure": "workload", "from": "2026-04-01", "to": TODAY}
 
 
@@ -199,3 +208,51 @@ async def test_an_annulment_is_told_with_its_reason(pool: asyncpg.Pool[asyncpg.R
     (event,) = told.answer["later_events"]
     assert [note["value"] for note in event["notes"]] == ["It was quashed."]
     assert "REASONS" in told.classes[event["stream"]]
+
+
+async def test_the_extract_of_a_frozen_pack_stays_as_it_was(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    """Given the Board's worked example frozen before its correction, then its extract names the three children and five programmes, before and after."""
+    played = play("133")
+    place = next(n for n, fact in enumerate(played.facts) if fact.name == "RecordCorrected")
+    analyst = Actor(id=uuid4(), role="ANALYST", organisation="POLICE", labels={"area": "EVERY"})
+    await project(pool, played.facts[:place], 500)
+    item = await prepare_return(
+        pool, uuid4(), ReturnQuestion("pack", date(2026, 7, 1), date(2026, 9, 30)), analyst, None
+    )
+    before = await extract_of(pool, item, reader())
+    await project(pool, played.facts[place:], 500)
+    assert await extract_of(pool, item, reader()) == before
+    assert (len(before["person_details"]), len(before["offence"])) == (3, 5)
+    assert [row["residenceOnLegalOutcomeDate"] for row in before["offence"]].count("OTHER") == 1
+    kinds = {row["cmsdisposalType"] for row in before["intervention_programme"]}
+    assert kinds == {"youth_conditional_caution", "youth_caution", "community_resolution", "outcome_22"}
+
+
+async def test_an_extract_is_given_of_a_pack_without_who_is_restricted(partnership: Partnership) -> None:
+    """Given a frozen pack, then its extract is JSON or XML, for whom its figures are; a restricted child is in it no more, and another measure has none."""
+    diverted = await world.disposal(partnership)
+    for role, hour, body in (
+        ("POLICE_DECISION_MAKER", 10, DIVERTED),
+        ("YJS_CASE_MANAGER", 11, {"type": "RecordActivityUndertaken", "provider": "Boxing club"}),
+        ("POLICE_DECISION_MAKER", 12, {"type": "AssignOutcome", "code": "22"}),
+    ):
+        at = {"occurred_at": f"2026-03-03T{hour}:00:00+00:00"}
+        await partnership.tell("disposal", diverted.stream, role, body | at)
+    line = await frozen(partnership, **{"measure": "pack", "from": "2026-01-01", "to": "2026-03-31"})
+    path = f"/{line['return_id']}/extract"
+    answer = await read(partnership, path)
+    assert answer.status_code == 200, answer.text
+    extract = answer.json()
+    assert extract["source_return_id"] == line["return_id"]
+    assert [row["legalOutcome"] for row in extract["offence"]] == ["Outcome 22"]
+    assert str(diverted.person) not in answer.text
+    written = await read(partnership, f"{path}?format=xml")
+    assert written.headers["content-type"] == "application/xml"
+    assert b"<legalOutcome>Outcome 22</legalOutcome>" in written.content
+    assert (await read(partnership, path, "SAFE_SCHOOLS_OFFICER")).status_code == 403
+    assert (await decide(partnership, "disposal", diverted.person, "restrict", basis="PRINCIPLE_INFRINGED")).is_success
+    await partnership.carry()
+    assert (await read(partnership, path)).json()["offence"] == []
+    other = await freeze(partnership, measure="fte")
+    refused = await read(partnership, f"/{other.json()['return_id']}/extract")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "return_id")

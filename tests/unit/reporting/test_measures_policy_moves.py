@@ -15,6 +15,7 @@ from services.reporting.measures import MEASURES, Dataset, answer
 from services.reporting.measures.period import BadQuestion, Period
 from services.reporting.measures.policy import POLICY
 from services.reporting.queries.publication import require_publishable
+from services.reporting.returns.extract import rows_of
 from services.trade.summary import Summary
 from services.trade.vocabulary import OffenceCategory
 from shared.domain.policy import PolicyBook
@@ -95,6 +96,14 @@ def published_by(on: date) -> Asked:
     return observe
 
 
+def disposal_types(policy: PolicyBook) -> Any:
+    """Return the kinds of disposal in the extract of a programme."""
+    return [
+        row["disposalType"]
+        for row in rows_of([PROGRAMME], Dataset([PROGRAMME], policy=policy), Q4)["intervention_programme"]
+    ]
+
+
 ENOUGH: Final = groups(white=5, black=5, asian=5)
 
 TABLE: Final = {
@@ -105,6 +114,9 @@ TABLE: Final = {
     "serious_violence_score": Moved(6, counts("kpi9", ROBBERY)),
     "serious_violence_disposals": Moved(["YC"], counts("kpi9", ROBBERY)),
     "board_sectors": Moved(["POLICE"], counts("kpi8")),
+    "board_codes": Moved(
+        {"youth_caution": dict.fromkeys(("disposalType", "legalOutcome", "legalOutcomeGroup"), "X")}, disposal_types
+    ),
     "board_attendance": Moved({"2025-26-Q4": {"seniors": ["POLICE"]}}, counts("kpi8")),
     "age_bands": Moved({"10-14": [10, 14], "15-17": [15, 17]}, counts("kpi9", ROBBERY)),
     "programme_age_bands": Moved({"10-15": [10, 15], "16-17": [16, 17]}, counts("kpi6_yjb", PROGRAMME)),
