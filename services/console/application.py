@@ -134,6 +134,7 @@ def routes() -> list[BaseRoute]:
         page_route("/returns/inspection", inspection.inspection_file),
         page_route("/returns/frozen", returns.frozen_page),
         page_route("/returns/frozen/{return}", returns.one_frozen_page),
+        page_route("/returns/frozen/{return}/extract/{kind}", returns.extract_file),
         page_route("/begin", forms.begin_page),
         page_route("/begin/{collection}/{command}", forms.begin),
         page_route("/drafts/{draft}", checks.check_page),

@@ -245,6 +245,17 @@ async def one_frozen_page(request: Request, session: Session) -> Response:
     )
 
 
+async def extract_file(request: Request, session: Session) -> Response:
+    """Return the cases behind a frozen pack as a file, for the Youth Justice Board."""
+    kind, id_ = read_name(request, "kind"), read_uuid(request, "return")
+    if kind not in {"json", "xml"}:
+        raise HTTPException(404)
+    path = f"/v1/returns/{id_}/extract"
+    content = await console_of(request).apis.document(session, "reporting", path, {"format": kind})
+    disposition = f'attachment; filename="extract-{id_}.{kind}"'
+    return Response(content, media_type=f"application/{kind}", headers={"Content-Disposition": disposition})
+
+
 def cell_in_words(cell: str, officers: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the place of a number in an answer as a heading; the name of a measure's only group says nothing."""
     return ", ".join(sentence(_called(part, officers)) for part in cell.removeprefix("columns.").split("."))

@@ -151,6 +151,9 @@ def test_a_pack_shows_its_figures_and_is_frozen_as_one(browser: Browser) -> None
     frozen = browser.send(chosen, chosen.form("/returns/frozen"))
     assert "The pack of a quarter" in frozen.heading
     assert "Nothing has been restated" in frozen.words
+    extract = browser.client.get(f"{browser.base}{frozen.links()['extract (JSON)']}")
+    assert frozen.url.endswith(extract.json()["source_return_id"])
+    assert browser.client.get(f"{frozen.url}/extract/pdf").status_code == 404
     workbook = browser.client.get(f"{browser.base}{chosen.links()['Download as a workbook']}")
     assert workbook.content.startswith(b"PK")
 

@@ -97,6 +97,7 @@ PAGES = {
     "/returns/inspection",
     "/returns/frozen",
     "/returns/frozen/{return}",
+    "/returns/frozen/{return}/extract/{kind}",
     "/records/{collection}/{id}/do/{command}",
     "/begin",
     "/begin/{collection}/{command}",
