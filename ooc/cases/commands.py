@@ -9,7 +9,7 @@ import typer
 
 from ooc.cases import reading
 from ooc.options import AsJson, AsOf, AsRole, KnownAt, Urls, client_of, fail
-from ooc.tables import alerts, say, search_results, show, standings, timeline, waits
+from ooc.tables import alerts, search_results, show, standings, timeline, waits
 from services.trade.vocabulary import Role, SearchKind
 
 app = typer.Typer(add_completion=False)
@@ -29,16 +29,7 @@ def case(
 ) -> None:
     """Show a case across the services: its state, and its timeline by both times, each event in a sentence."""
     client, times = client_of(url), {"as_of": as_of, "known_at": known_at}
-    try:
-        answer = reading.fetch_projected_case(client, case_id, role, times=times)
-    except reading.NotFound:
-        owner = reading.case_of(client, case_id, role)
-        if owner in {None, case_id}:
-            raise
-        if not as_json:
-            say(f"{case_id} belongs to the case {owner}.")
-        case_id = owner
-        answer = reading.fetch_projected_case(client, case_id, role, times=times)
+    answer = reading.fetch_projected_case(client, case_id, role, times=times)
     if not (as_of or known_at):
         answer = {**answer, "waiting": reading.list_waits(client, role, case_id)}
     events = list(reading.timeline_of(client, case_id, role, params={**times, "order": order}))

@@ -21,16 +21,6 @@ class NotFound(Exception):
     """There is no such thing, or it may not be seen: says which and what to do."""
 
 
-def case_of(client: Client, id_: UUID, role: str) -> UUID | None:
-    """Return the case that a referral, a disposal or a conference of this id belongs to; None if none has the id."""
-    for service in SOURCES:
-        reply = client.get(service, f"/v1/{COLLECTIONS[service]}/{id_}/history", role=role)
-        if reply.status == 200:
-            case = reply.body["events"][0]["data"].get("case_id")
-            return None if case is None else UUID(case)
-    return None
-
-
 def fetch_projected_case(
     client: Client, case_id: UUID, role: str, statuses: Statuses | None = None, times: Params = NOW
 ) -> Mapping[str, Any]:

@@ -15,10 +15,9 @@ from rich.text import Text
 
 from ooc.cases.reading import NotFound, require_found
 from ooc.evidence.export import read_note, require_folders, write_whole
-from ooc.options import AsJson, AsRole, client_of
+from ooc.options import AsRole, client_of
 from ooc.tables import ERR, OUT, complain, say
 from services.console.auditors.proofs import check_checkpoint, check_event
-from services.console.plain_text import moment
 from services.system.registry import COLLECTIONS
 from services.trade.vocabulary import Role
 from shared.api.bodies import check_body
@@ -213,26 +212,6 @@ def write_report(client: Client, report: Mapping[str, Any], file: Path, role: st
     bundle = report_bundle(id_, text, services)
     write_whole(file, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
     return bool(services)
-
-
-@verify_app.command("latest")
-def show_latest(url: Urls = None, role: AsRole = Role.AUDITOR, *, as_json: AsJson = False) -> None:
-    """Show the last report that was kept; exit code 1 if it found a break."""
-    client = client_of(url, patience=PATIENCE, reason="AUDIT")
-    kept = require_found(client.get("reporting", "/v1/verifications/latest", role=role), "verification report", role)
-    if as_json:
-        OUT.print_json(data=kept)
-        raise typer.Exit(0 if kept["whole"] else 1)
-    report = json.loads(kept["report"])
-    word = "whole" if kept["whole"] else "BROKEN"
-    say(
-        f"{word}: {len(report['findings'])} checks, ended {moment(report['ended_at'])}, kept as {kept['verification_id']}"
-        f" by {kept['kept_by']}"
-    )
-    for finding in report["findings"]:
-        for line in finding["problems"]:
-            say(f"  {finding['service']}: {finding['check']}: {line}")
-    raise typer.Exit(0 if kept["whole"] else 1)
 
 
 def _read_receipt(file: Path) -> Mapping[str, Any]:
