@@ -126,6 +126,8 @@ class DisposalSummary(Summary):
     school_age_until: date | None = None
     """The last day of compulsory school age, if it was recorded."""
     yjb_score: int | None = None
+    gravity: int | None = None
+    """The final gravity score."""
     assessment_asked_on: date | None = None
     assessed_on: date | None = None
     intervened: bool = False
@@ -146,6 +148,20 @@ class DisposalSummary(Summary):
     def is_counted(self) -> bool:
         """Whether measures count it: not once it is annulled or withdrawn (YJB: appeals that succeeded are excluded)."""
         return self.taken_back_on is None
+
+    @property
+    def resolution(self) -> tuple[str, date] | None:
+        """How it was resolved out of court, as a column of KPI 6, and when; None: it was not."""
+        if self.deferred is not None:
+            return DEFERRED, self.deferred.on
+        if self.given is not None:
+            return COLUMN[self.given.disposal], self.given.on
+        outcome = self.outcome
+        return (
+            None
+            if outcome is None or outcome.code not in COLUMN_OF_CODE
+            else (COLUMN_OF_CODE[outcome.code], outcome.on)
+        )
 
     @property
     def subject(self) -> UUID:
@@ -179,6 +195,7 @@ def summary(state: DisposalState, first: Fact) -> DisposalSummary:
         opened_on=local_day(state.opened_at),
         school_age_until=opened.school_age_until,
         yjb_score=state.yjb_seriousness,
+        gravity=state.gravity,
         assessment_asked_on=local_day(asked_at),
         assessed_on=None if assessed_at is None else local_day(assessed_at),
         intervened=bool(state.activities) or any(assessment.plan for assessment in state.assessments),

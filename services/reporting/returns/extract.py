@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from services.disposal.summary import COLUMN, COLUMN_OF_CODE, DisposalSummary
+from services.disposal.summary import DisposalSummary
 from services.people.summary import PersonSummary
 from services.reporting.measures import Dataset
 from services.reporting.measures.kpi10 import victims_of
@@ -137,11 +137,7 @@ def _made(disposals: Iterable[DisposalSummary], dataset: Dataset, period: Period
 
 def _column(one: DisposalSummary) -> str | None:
     """Return the column of KPI 6; None if the case did not end out of court."""
-    if one.programme is not None:
-        return one.programme.column
-    if one.given is not None:
-        return COLUMN[one.given.disposal]
-    return None if one.outcome is None else COLUMN_OF_CODE.get(one.outcome.code)
+    return one.programme.column if one.programme else one.resolution[0] if one.resolution else None
 
 
 def _of_disposal(one: DisposalSummary, column: str, codes: Mapping[str, Mapping[str, str]]) -> Iterator[Made]:

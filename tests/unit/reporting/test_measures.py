@@ -165,6 +165,33 @@ def test_a_deferred_prosecution_counts_beside_the_kinds_of_the_board() -> None:
     assert (found["children"], found["programmes"], found["by_age"]["15-17"]["children"]) == (0, 0, 0)
 
 
+def test_resolutions_count_by_kind_gravity_and_what_came_before() -> None:
+    """Given what was resolved in the quarter, then it counts by kind and gravity; an earlier caution here counts like a recorded one."""
+    child, harmed = uuid4(), (victim(),)
+    found = ask(
+        "resolutions",
+        case("YC", "2025-11-03", child=child),
+        case("YCC", child=child, gravity=3, victims=harmed, ended="2026-03-01"),
+        case("YRD", gravity=2, ended="2026-02-02", completed=False, prior_cautions=1),
+        case(deferred=DeferralSummary(on=day("2026-02-16"), age=15), prior_cautions=0),
+        case(code="22", code_on="2026-03-31"),
+        case("YC", taken_back_on=day("2026-02-02")),
+        case(code="1"),
+    )
+    totals = {"resolutions": 4, "children": 4, "with_a_victim": 1, "completed": 1, "not_completed": 1}
+    assert {name: found[name] for name in totals} == totals
+    assert (found["after_a_caution_or_conviction"], found["earlier_record_unknown"]) == (2, 1)
+    assert {kind: of["resolutions"] for kind, of in found["by_kind"].items()} == {
+        "community_resolution": 1,
+        "outcome_22": 1,
+        "outcome_22_deferred": 1,
+        "outcome_20_21": 0,
+        "youth_caution": 0,
+        "youth_conditional_caution": 1,
+    }
+    assert found["by_gravity"] == {"1": 0, "2": 1, "3": 1, "4": 0, "5": 0, "NOT_RECORDED": 2}
+
+
 def test_the_population_has_one_row_for_each_child() -> None:
     """Given programmes of one child, then the most serious is the row, and of two of a kind that of the later outcome."""
     child = uuid4()
