@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final
 
 from services.disposal.summary import DisposalSummary, End
-from services.reporting.measures.definition import NOT_RECORDED, Dataset, Measure, words_of
+from services.reporting.measures.definition import Dataset, Measure, words_of
 from services.reporting.measures.kpi6 import COLUMNS
 from services.reporting.measures.period import Period
 from services.trade.vocabulary import Disposal
@@ -37,6 +37,7 @@ def select_resolutions(dataset: Dataset, period: Period) -> list[Resolution]:
 
 def _count(rows: Sequence[Resolution]) -> dict[str, int]:
     ways = [row.summary.ended and row.summary.ended.how for row in rows]
+    grave = [row.summary.gravity for row in rows]
     return {
         "resolutions": len(rows),
         "children": len({row.summary.subject for row in rows}),
@@ -45,16 +46,15 @@ def _count(rows: Sequence[Resolution]) -> dict[str, int]:
         "earlier_record_unknown": sum(row.prior is None for row in rows),
         "completed": ways.count(End.COMPLETED),
         "not_completed": ways.count(End.NOT_COMPLETED),
+        **{f"gravity_{score}": grave.count(score) for score in range(1, 6)},
+        "gravity_unknown": grave.count(None),
     }
 
 
 def aggregate(rows: Sequence[Resolution], _dataset: Dataset, _period: Period) -> dict[str, Any]:
-    """Count all, by kind, and by the final gravity score."""
-    grave = [NOT_RECORDED if row.summary.gravity is None else str(row.summary.gravity) for row in rows]
+    """Count all, and by kind."""
     return {
-        **_count(rows),
-        "by_kind": {kind: _count([row for row in rows if row.kind == kind]) for kind in COLUMNS},
-        "by_gravity": {score: grave.count(score) for score in (*"12345", NOT_RECORDED)},
+        "columns": {"all": _count(rows)} | {kind: _count([row for row in rows if row.kind == kind]) for kind in COLUMNS}
     }
 
 
