@@ -27,6 +27,7 @@ from services.console.routing import Form, console_of, first, query, read_key, r
 from services.console.sessions import Session
 from services.console.words import day, in_words, today
 from services.reporting.measures import MEASURES
+from services.reporting.measures.pack import PARTS
 from services.reporting.measures.period import Period, quarter
 from services.system.registry import COLLECTIONS, RECORD_TITLES
 from services.trade.csv_text import csv_text
@@ -196,7 +197,7 @@ def quarter_choice(request: Request) -> list[tuple[str, str, bool]]:
 
 def answers_in(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the answers of the measures of a pack, or the answer itself if it is of one measure."""
-    parts, about = [name for name in answer if name in MEASURES], {name: answer[name] for name in ABOUT & answer.keys()}
+    parts, about = [name for name in PARTS if name in answer], {name: answer[name] for name in ABOUT & answer.keys()}
     return [{**about, "measure": name, **answer[name]} for name in parts] if parts else [answer]
 
 
